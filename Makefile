@@ -1,0 +1,62 @@
+# The environments are built from pyproject.toml and constraints.txt, and again when one changes.
+PYTHON ?= python3
+PYTEST_ARGS ?=
+DEMO_DIR ?= demo
+
+LEAN := .venv
+DEV := .venv-dev
+DOCS := .venv-docs
+READY := .installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format docs clean distclean
+
+help: ## Say what each target does
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(LEAN)/$(READY) ## Inspect a simulated coil of 120 m and write its report
+	$(LEAN)/bin/stripscan demo --out $(DEMO_DIR)
+
+test: lint ## Lint, types, architecture, then all tests
+	@tests/install_peers.sh
+	$(DEV)/bin/pytest $(PYTEST_ARGS)
+
+lint: $(DEV)/$(READY) ## Style, types and layers
+	$(DEV)/bin/ruff check
+	$(DEV)/bin/ruff format --check
+	$(DEV)/bin/mypy
+	$(DEV)/bin/lint-imports --no-logo
+
+format: $(DEV)/$(READY) ## Apply the style
+	$(DEV)/bin/ruff check --fix
+	$(DEV)/bin/ruff format
+
+docs: $(DOCS)/$(READY) ## Build the documentation into site/
+	$(DOCS)/bin/mkdocs build --strict
+
+clean: ## Remove what the other targets wrote, but not the environments
+	rm -rf $(DEMO_DIR) dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis \
+	    .import_linter_cache
+	find runtime train export tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## Remove the environments as well
+	rm -rf $(LEAN) $(DEV) $(DOCS)
+
+$(LEAN)/$(READY): EXTRAS :=
+$(DEV)/$(READY): EXTRAS := [dev]
+$(DOCS)/$(READY): EXTRAS := [docs]
+
+%/$(READY): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { \
+	    echo "There is no '$(PYTHON)'. Install it: apt-get install python3 python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "stripscan needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) -V 2>&1)." \
+	        "Name another: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo "'$(PYTHON)' cannot make environments. Install what is missing:" \
+	        "apt-get install python3-venv" >&2; exit 1; }
+	@echo "Making $*, once; this downloads packages and can take minutes."
+	$(PYTHON) -m venv $*
+	$*/bin/python -m pip install --quiet --disable-pip-version-check \
+	    --constraint constraints.txt --editable '.$(EXTRAS)'
+	@touch $@

@@ -1,0 +1,55 @@
+"""The lean install runs without torch: every one of its modules imports with torch blocked."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LEAN = ROOT / "runtime" / "stripscan"
+
+PROGRAM = """
+import importlib, sys
+
+HEAVY = {
+    "albumentations", "lightning", "onnx", "onnxscript", "pytorch_lightning", "safetensors",
+    "segmentation_models_pytorch", "timm", "torch", "torchvision",
+}
+
+class Blocker:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] in HEAVY:
+            raise ImportError(f"{name} is not in the lean install")
+
+sys.meta_path.insert(0, Blocker)
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+    except ImportError as error:
+        print(f"{name}: {error}")
+"""
+
+
+def lean_modules() -> list[str]:
+    relative = [path.relative_to(LEAN.parent).with_suffix("") for path in LEAN.rglob("*.py")]
+    return sorted(".".join(path.parts).removesuffix(".__init__") for path in relative)
+
+
+def failures_of(modules: list[str]) -> str:
+    answer = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *modules], capture_output=True, text=True, check=True
+    )
+    return answer.stdout
+
+
+def test_every_lean_module_imports_without_torch() -> None:
+    modules = lean_modules()
+    assert "stripscan.contract.graph" in modules
+    assert failures_of(modules) == ""
+
+
+@pytest.mark.train
+def test_the_guard_sees_a_module_that_needs_torch() -> None:
+    assert "not in the lean install" in failures_of(["stripscan.train.losses"])
