@@ -1,0 +1,1 @@
+"""What every layer of stripscan shares: names, records, coordinates and the bundle."""

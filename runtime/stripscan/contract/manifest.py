@@ -1,0 +1,279 @@
+"""The manifest of a bundle: what the model is, what it was fed, and how well it did.
+
+Run ``python -m stripscan.contract.manifest`` for its JSON schema.
+"""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
+
+from stripscan.contract.classes import Severity
+from stripscan.contract.graph import SIZE_MULTIPLE_PX
+from stripscan.contract.paths import NAME_PATTERN, check_distinct, safe_name
+
+SCHEMA_VERSION: Final = 1
+MANIFEST_NAME: Final = "manifest.json"
+UNSEALED: Final = "0" * 64
+"""Value of ``manifest_sha256`` while that hash is taken."""
+
+
+def _utc(moment: AwareDatetime) -> AwareDatetime:
+    if moment.utcoffset() != timedelta(0):
+        raise ValueError("the time must be in UTC, like 2026-01-31T12:00:00Z")
+    return moment
+
+
+UtcTime = Annotated[AwareDatetime, AfterValidator(_utc)]
+Text = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Magnitude = Annotated[float, Field(ge=0)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+FileName = Annotated[
+    str,
+    AfterValidator(safe_name),
+    WithJsonSchema({"type": "string", "pattern": NAME_PATTERN, "maxLength": 240}),
+]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class ClassEntry(_Record):
+    """One class of the model; the fields are those of ``contract.classes.DefectClass``."""
+
+    id: Annotated[int, Field(ge=1, le=255)]
+    name: Text
+    title: Text
+    colour: Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
+    severity: Severity
+
+
+class InputSpec(_Record):
+    """What the model is fed.
+
+    Attributes:
+        tile_px: Side of a square tile in pixels.
+        halo_px: Context on each side of a tile that is thrown away, in pixels.
+        mm_per_px: Pitch of the training images in mm.
+        size_multiple_px: Height and width must be multiples of this, in pixels.
+    """
+
+    tile_px: Annotated[int, Field(gt=0)]
+    halo_px: Count
+    mm_per_px: Annotated[float, Field(gt=0)]
+    size_multiple_px: Annotated[int, Field(gt=0)]
+
+    @model_validator(mode="after")
+    def _check_tile(self) -> Self:
+        for multiple in (self.size_multiple_px, SIZE_MULTIPLE_PX):
+            if self.tile_px % multiple:
+                raise ValueError(f"tile_px is {self.tile_px}: make it a multiple of {multiple} px")
+        if 2 * self.halo_px >= self.tile_px:
+            raise ValueError(
+                f"halo_px is {self.halo_px}: it must be from 0 to {self.tile_px // 2 - 1} px "
+                f"for tile_px {self.tile_px}"
+            )
+        return self
+
+
+class ParityReport(_Record):
+    """How close an exported model is to its checkpoint, on the same tiles.
+
+    Attributes:
+        tiles: How many tiles were compared.
+        max_abs_logit_error: Largest difference of a logit.
+        logit_scale: Largest absolute logit of the checkpoint, to read the error against.
+        mask_agreement: Share of pixels with the same class, 0–1.
+        per_class_iou: IoU of the two masks by class name, None where a class never occurred.
+        passed: Whether the limits of the export held.
+        seed: Seed of the choice of tiles.
+    """
+
+    tiles: Annotated[int, Field(ge=1)]
+    max_abs_logit_error: Magnitude
+    logit_scale: Magnitude
+    mask_agreement: Fraction
+    per_class_iou: Mapping[str, Fraction | None]
+    passed: bool
+    seed: int
+
+
+class VariantDraft(_Record):
+    """One form of the model, before its file is written."""
+
+    engine: Literal["onnx"]
+    precision: Literal["fp32"]
+    file: FileName
+    batch: Literal["dynamic"]
+    parity: ParityReport | None
+
+
+class FileRecord(_Record):
+    """Size and hash of a file of the bundle."""
+
+    sha256: Sha256
+    size_bytes: Count
+
+
+class Variant(VariantDraft):
+    """One form of the model, with the size and hash of its file."""
+
+    sha256: Sha256
+    size_bytes: Count
+
+
+class Evaluation(_Record):
+    """Scores of the exported model on the test split, as ``stripscan.dataset`` computes them.
+
+    A score is None where no image could give it.
+    """
+
+    dice: Fraction | None = None
+    dice_boxed: Fraction | None = None
+    dice_pixel: Fraction | None = None
+    miou_pixel: Fraction | None = None
+    miou_pixel_with_background: Fraction | None = None
+    per_class: Mapping[str, Mapping[str, int | float | None]]
+    n_images: Count
+    n_images_boxes: Count
+    n_images_pixel: Count
+
+
+class Provenance(_Record):
+    """Where the model comes from.
+
+    Attributes:
+        recipe: Name of the training recipe.
+        data_digest: Digest of the training data.
+        split_digest: Digest of the division into training, validation and test.
+        seed: Seed of the training.
+        versions: Version by package name.
+        epochs: Passes over the training split.
+        command: The command as it was typed.
+    """
+
+    recipe: Text
+    data_digest: Text
+    split_digest: Text
+    seed: int
+    versions: Mapping[str, str]
+    epochs: Count
+    command: str
+
+
+class Golden(_Record):
+    """A frame with its expected mask.
+
+    Attributes:
+        image: File of the image.
+        mask: File of the mask.
+        min_agreement: Share of pixels that must have the expected class, 0–1.
+    """
+
+    image: FileName
+    mask: FileName
+    min_agreement: Fraction
+
+
+class ManifestDraft(_Record):
+    """A manifest before its files are written: what the exporter knows.
+
+    Attributes:
+        schema_version: Version of this layout.
+        name: Name of the bundle.
+        created: When it was made, UTC.
+        stripscan_version: Version of stripscan that made it.
+        classes: The classes, ids and names unique.
+        input: What the model is fed.
+        thresholds: Least confidence by class name, 0–1, as it is in the graph.
+        min_area_px: Smallest defect by class name, in pixels.
+        variants: Forms of the model, one for each engine and precision.
+        evaluation: Scores of the exported model, None where it was not evaluated.
+        provenance: Where the model comes from.
+        golden: Frames with expected masks.
+    """
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    name: Text
+    created: UtcTime
+    stripscan_version: Text
+    classes: Annotated[tuple[ClassEntry, ...], Field(min_length=1)]
+    input: InputSpec
+    thresholds: Mapping[str, Fraction]
+    min_area_px: Mapping[str, Count]
+    variants: Annotated[tuple[VariantDraft, ...], Field(min_length=1)]
+    evaluation: Evaluation | None
+    provenance: Provenance
+    golden: tuple[Golden, ...] = ()
+
+    @model_validator(mode="after")
+    def _check_classes(self) -> Self:
+        _check_unique("class id", [c.id for c in self.classes])
+        names = [c.name for c in self.classes]
+        _check_unique("class name", names)
+        for field, values in (("thresholds", self.thresholds), ("min_area_px", self.min_area_px)):
+            if wrong := sorted(set(names) ^ set(values)):
+                raise ValueError(f"{field} and classes must name the same classes: see {wrong[0]}")
+        _check_unique("variant", [f"{v.engine} {v.precision}" for v in self.variants])
+        return self
+
+
+class Manifest(ManifestDraft):
+    """The whole manifest, as it lies in ``manifest.json``.
+
+    Attributes:
+        manifest_sha256: sha256 of ``manifest.json`` with these 64 digits set to 0, so that a
+            damaged manifest is noticed.
+        variants: Forms of the model with the size and hash of their files.
+        files: Every file of the bundle except ``manifest.json``, by name.
+    """
+
+    manifest_sha256: Sha256 = UNSEALED
+    variants: Annotated[tuple[Variant, ...], Field(min_length=1)]
+    files: Mapping[FileName, FileRecord]
+
+    @model_validator(mode="after")
+    def _check_files(self) -> Self:
+        if MANIFEST_NAME in self.files:
+            raise ValueError(f"{MANIFEST_NAME} cannot list itself among its files")
+        check_distinct([MANIFEST_NAME, *self.files])
+        for name in (n for g in self.golden for n in (g.image, g.mask)):
+            if name not in self.files:
+                raise ValueError(f"the golden frame {name} is not among the files")
+        for variant in self.variants:
+            record = self.files.get(variant.file)
+            if record is None:
+                raise ValueError(f"the model {variant.file} is not among the files")
+            if (record.sha256, record.size_bytes) != (variant.sha256, variant.size_bytes):
+                raise ValueError(f"variants and files disagree about {variant.file}")
+        return self
+
+
+def _check_unique(what: str, values: Iterable[int | str]) -> None:
+    if twice := [value for value, count in Counter(values).items() if count > 1]:
+        raise ValueError(f"{what} {twice[0]} occurs twice")
+
+
+def manifest_schema() -> str:
+    """Return the JSON schema of ``manifest.json``, as text with a final newline."""
+    schema = Manifest.model_json_schema()
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(manifest_schema())
