@@ -1,0 +1,238 @@
+"""Splits that keep all pictures of the same metal on one side."""
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stripscan.contract.errors import ConfigError, DataError
+from stripscan.contract.files import atomic_write
+from stripscan.dataset.images import pixel_digest, read_mono
+from stripscan.dataset.neu import NEU_DET, NEU_SEG
+from stripscan.dataset.samples import LabelKind, Sample, classes_of
+from stripscan.dataset.sources import SourceMatch, group_sources, match_sources, same_orientation
+
+__all__ = [
+    "SourceMatch",
+    "Split",
+    "best_label",
+    "changed",
+    "group_sources",
+    "leaked",
+    "match_sources",
+    "read_split",
+    "split_by_source",
+    "write_split",
+]
+
+PARTS: Final = ("train", "val", "test")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """Names of the samples on each side, sorted.
+
+    Attributes:
+        train: To learn from.
+        val: To choose by.
+        test: To report on, once.
+        pixels: ``pixel_digest`` of each image by sample name; empty where not computed.
+        digest: 16 hex digits that identify names, sides and pixels.
+    """
+
+    train: tuple[str, ...]
+    val: tuple[str, ...]
+    test: tuple[str, ...]
+    pixels: Mapping[str, str] = field(default_factory=dict)
+    digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        text = json.dumps([self.train, self.val, self.test, dict(self.pixels)], sort_keys=True)
+        object.__setattr__(self, "digest", hashlib.sha256(text.encode()).hexdigest()[:16])
+
+
+def split_by_source(
+    samples: Sequence[Sample],
+    groups: NDArray[np.int64],
+    *,
+    seed: int,
+    test: float = 0.15,
+    val: float = 0.1,
+) -> Split:
+    """Draw whole groups into train, val and test.
+
+    Groups are drawn separately by the class that most of their labels show and by whether they
+    have a pixel mask, so that each side has its share. The result depends on the names and the
+    groups only, not on their order.
+
+    Args:
+        samples: All samples.
+        groups: int64 ``[n]`` from ``group_sources``.
+        seed: Seed of the draw.
+        test: Share of the groups for the test, 0-1.
+        val: Share of the groups for validation, 0-1.
+
+    Raises:
+        ConfigError: The shares leave nothing to train on.
+        DataError: A picture or a label cannot be read.
+    """
+    if test < 0 or val < 0 or test + val >= 1:
+        raise ConfigError(
+            f"test {test} and val {val} must not be negative and must leave a share for training: "
+            f"their sum must be below 1"
+        )
+    members = _members(groups)
+    strata: dict[tuple[str, bool], list[list[str]]] = defaultdict(list)
+    for indices in members:
+        group = [samples[i] for i in indices]
+        strata[_stratum(group)].append(sorted(sample.name for sample in group))
+    sides: dict[str, list[str]] = {part: [] for part in PARTS}
+    rng = np.random.default_rng(seed)
+    for key in sorted(strata):
+        drawn = sorted(strata[key])
+        order = rng.permutation(len(drawn)).tolist()
+        n_test = round(test * len(drawn))
+        n_val = round(val * len(drawn))
+        for position, index in enumerate(order):
+            part = "test" if position < n_test else "val" if position < n_test + n_val else "train"
+            sides[part] += drawn[index]
+    return Split(
+        train=tuple(sorted(sides["train"])),
+        val=tuple(sorted(sides["val"])),
+        test=tuple(sorted(sides["test"])),
+        pixels={sample.name: pixel_digest(read_mono(sample.image)) for sample in samples},
+    )
+
+
+def leaked(split: Split, samples: Sequence[Sample], groups: NDArray[np.int64]) -> None:
+    """Check that no group lies on two sides, and no sample is on two sides.
+
+    Raises:
+        DataError: It does; the message names two of the images.
+    """
+    side = {name: part for part in PARTS for name in getattr(split, part)}
+    if len(side) != len(split.train) + len(split.val) + len(split.test):
+        twice = Counter([*split.train, *split.val, *split.test]).most_common(1)[0][0]
+        raise DataError(f"'{twice}' is in the split more than once")
+    for indices in _members(groups):
+        placed = [samples[i].name for i in indices if samples[i].name in side]
+        for name in placed[1:]:
+            if side[name] != side[placed[0]]:
+                raise DataError(
+                    f"the split leaks: '{placed[0]}' ({side[placed[0]]}) and '{name}' "
+                    f"({side[name]}) show the same metal; draw the split by source again"
+                )
+
+
+def changed(split: Split, samples: Sequence[Sample]) -> None:
+    """Check that the images are those that the split was drawn from.
+
+    Raises:
+        DataError: An image of the split is not among the samples, or has other pixels.
+    """
+    by_name = {sample.name: sample for sample in samples}
+    for name in (*split.train, *split.val, *split.test):
+        if name not in by_name:
+            raise DataError(f"the split names '{name}', which is not in the data folder")
+        expected = split.pixels.get(name)
+        if expected and pixel_digest(read_mono(by_name[name].image)) != expected:
+            raise DataError(
+                f"{by_name[name].image}: the pixels differ from those that the split was drawn "
+                f"from; restore the image or draw the split again"
+            )
+
+
+def write_split(path: Path, split: Split) -> None:
+    """Write a split as JSON; the file is whole or not there."""
+    content = {
+        "schema": 1,
+        "digest": split.digest,
+        **{part: list(getattr(split, part)) for part in PARTS},
+        "pixels": dict(sorted(split.pixels.items())),
+    }
+    with atomic_write(path) as file:
+        file.write(json.dumps(content, indent=1).encode())
+
+
+def read_split(path: Path) -> Split:
+    """Read what ``write_split`` wrote.
+
+    Raises:
+        DataError: The file cannot be read, is no split, or was changed by hand.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+        split = Split(
+            train=tuple(map(str, content["train"])),
+            val=tuple(map(str, content["val"])),
+            test=tuple(map(str, content["test"])),
+            pixels={str(k): str(v) for k, v in content["pixels"].items()},
+        )
+        expected = content["digest"]
+    except OSError as error:
+        raise DataError(f"{path}: the split cannot be read ({error.strerror})") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{path}: this is no split file ({error!r})") from error
+    if split.digest != expected:
+        raise DataError(
+            f"{path}: the split was changed after it was drawn (digest {split.digest}, the file "
+            f"says {expected}); draw it again"
+        )
+    return split
+
+
+def best_label(samples: Sequence[Sample], pictures: NDArray[np.int64]) -> list[Sample]:
+    """Choose one sample per picture, the one with the best label.
+
+    The mask of NEU-Seg before other masks before boxes. Of the four rotations in NEU-Seg the one
+    that lies as in NEU-DET is taken, where NEU-DET has the picture.
+
+    Args:
+        samples: All samples.
+        pictures: int64 ``[n]``, ``SourceMatch.picture``. Groups may be given as well, for fewer
+            samples that share nothing.
+
+    Returns:
+        The chosen samples, sorted by name.
+
+    Raises:
+        DataError: A picture cannot be read.
+    """
+    chosen = [_best([samples[i] for i in indices]) for indices in _members(pictures)]
+    return sorted(chosen, key=lambda sample: sample.name)
+
+
+def _best(group: list[Sample]) -> Sample:
+    ranked = sorted(group, key=lambda sample: (_rank(sample), sample.name))
+    rivals = [sample for sample in ranked if _rank(sample) == _rank(ranked[0])]
+    upright = [sample for sample in group if sample.dataset == NEU_DET]
+    if len(rivals) == 1 or not upright or rivals[0].dataset == NEU_DET:
+        return rivals[0]
+    reference = read_mono(min(upright, key=lambda sample: sample.name).image)
+    return max(rivals, key=lambda sample: same_orientation(read_mono(sample.image), reference))
+
+
+def _rank(sample: Sample) -> int:
+    if sample.kind is LabelKind.BOXES:
+        return 2
+    return 0 if sample.dataset == NEU_SEG else 1
+
+
+def _stratum(group: list[Sample]) -> tuple[str, bool]:
+    votes = Counter(name for sample in group for name in sorted(classes_of(sample)))
+    most = min(votes, key=lambda name: (-votes[name], name)) if votes else ""
+    return most, any(sample.kind is LabelKind.MASK for sample in group)
+
+
+def _members(groups: NDArray[np.int64]) -> list[list[int]]:
+    """Return the indices of each group."""
+    members: dict[int, list[int]] = defaultdict(list)
+    for index, number in enumerate(groups.tolist()):
+        members[number].append(index)
+    return list(members.values())
