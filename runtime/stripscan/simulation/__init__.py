@@ -1,0 +1,1 @@
+"""A moving hot-rolled strip with known defects: the truth of the demo, and training tiles."""
