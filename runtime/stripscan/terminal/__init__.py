@@ -1,0 +1,1 @@
+"""Terminal: what a person or a log collector reads from the program."""
