@@ -1,0 +1,1 @@
+"""The `stripscan` program: one module a command, wired here and nowhere else."""

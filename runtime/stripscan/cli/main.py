@@ -1,0 +1,61 @@
+"""The ``stripscan`` program: the one place that knows the commands of all layers."""
+
+import importlib.metadata
+from typing import Annotated
+
+import typer
+
+from stripscan.export.command import export
+from stripscan.runtime.commands.demo import demo
+from stripscan.runtime.commands.doctor import doctor
+from stripscan.runtime.commands.evaluate import evaluate_command
+from stripscan.runtime.commands.predict import predict
+from stripscan.runtime.commands.report import report
+from stripscan.runtime.commands.run import run
+from stripscan.runtime.commands.simulate import simulate
+from stripscan.terminal.errors import guard
+from stripscan.train.command import data, train
+
+app = typer.Typer(
+    name="stripscan",
+    help="Inspects flat steel while it runs.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(data, name="data")
+app.command()(train)
+app.command(name="eval")(evaluate_command)
+app.command()(predict)
+app.command()(export)
+app.command()(run)
+app.command()(simulate)
+app.command()(report)
+app.command()(doctor)
+app.command()(demo)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"stripscan {importlib.metadata.version('stripscan')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show and stop.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Inspects flat steel while it runs."""
+
+
+@guard
+def main() -> None:
+    """Run the program."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""Blocks of any height become bands of the coil's own grid.
+
+Band ``k`` keeps the lines from ``k * core`` on and sees ``halo`` lines more on both sides. As the
+grid hangs on line 0 of the coil, a mask does not depend on how the camera cut its blocks.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stripscan.contract.block import Block, LineRange
+from stripscan.contract.coverage import CoverageStatus
+from stripscan.contract.tiling import TileGrid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Consecutive lines with one state."""
+
+    lines: LineRange
+    status: CoverageStatus
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """One row of tiles.
+
+    Attributes:
+        core: The lines that are kept; fewer than the grid's core at the end of the coil.
+        pixels: uint8 ``[tile_px, width]``; row ``halo_px`` is the first line of the core. Before
+            the head and behind the tail the metal is mirrored.
+        spans: What is known of the core's lines, in order, without a gap.
+        host_ns: ``time.monotonic_ns()`` when the last line that the band needed was in memory.
+    """
+
+    core: LineRange
+    pixels: NDArray[np.uint8]
+    spans: tuple[Span, ...]
+    host_ns: int
+
+
+class BandBuilder:
+    """Collects lines and cuts bands.
+
+    Args:
+        grid: The grid of tiles.
+    """
+
+    def __init__(self, grid: TileGrid) -> None:
+        self._grid = grid
+        self._pixels = np.empty((0, grid.width_px), np.uint8)
+        self._first = 0  # line of the first row of _pixels
+        self._next_core = 0
+        self._spans: list[Span] = []
+        self._host_ns = 0
+
+    @property
+    def next_line(self) -> int:
+        """The line that is expected next."""
+        return self._first + self._pixels.shape[0]
+
+    def push(self, block: Block, *, doubt: str = "") -> Iterator[Band]:
+        """Take in a block and yield the bands that it completes.
+
+        Lines before ``next_line`` were seen already and are ignored. Lines that were skipped are
+        dropped metal: they are filled with the last known line and marked.
+
+        Args:
+            block: The next block.
+            doubt: Why the whole block cannot be trusted, if so.
+        """
+        if block.first_line > self.next_line:
+            yield from self._skip(block.first_line, block.host_ns)
+        fresh = block.pixels[max(self.next_line - block.first_line, 0) :]
+        if not fresh.shape[0]:
+            return
+        self._append(fresh, block.host_ns)
+        stop = self.next_line
+        start = stop - fresh.shape[0]
+        if doubt:
+            self._mark(start, stop, CoverageStatus.UNKNOWN, doubt)
+        else:
+            self._mark_lost(start, stop, block.lost)
+        yield from self._cut()
+
+    def flush(self) -> Iterator[Band]:
+        """Yield what is left at the end of the coil."""
+        yield from self._cut()
+        halo, core = self._grid.halo_px, self._grid.core_px
+        while self._next_core < self.next_line:
+            stop = min(self._next_core + core, self.next_line)
+            yield self._band(LineRange(start=self._next_core, stop=stop))
+            self._next_core = stop
+            self._forget(self._next_core - halo)
+
+    def _skip(self, to_line: int, host_ns: int) -> Iterator[Band]:
+        while self.next_line < to_line:
+            start = self.next_line
+            lines = min(to_line - start, self._grid.core_px)
+            line = (
+                self._pixels[-1:]
+                if len(self._pixels)
+                else np.zeros_like(self._pixels, shape=(1, self._grid.width_px))
+            )
+            self._append(np.repeat(line, lines, axis=0), host_ns)
+            self._mark(start, start + lines, CoverageStatus.DROPPED, "lost lines")
+            yield from self._cut()
+
+    def _append(self, pixels: NDArray[np.uint8], host_ns: int) -> None:
+        self._pixels = np.concatenate([self._pixels, pixels])
+        self._host_ns = host_ns
+
+    def _mark_lost(self, start: int, stop: int, lost: tuple[LineRange, ...]) -> None:
+        for hole in sorted(lost):
+            begin, end = max(hole.start, start), min(hole.stop, stop)
+            if begin >= end:
+                continue
+            self._mark(start, begin, CoverageStatus.INSPECTED, "")
+            self._mark(begin, end, CoverageStatus.UNKNOWN, "lost lines")
+            start = end
+        self._mark(start, stop, CoverageStatus.INSPECTED, "")
+
+    def _mark(self, start: int, stop: int, status: CoverageStatus, reason: str) -> None:
+        if start >= stop:
+            return
+        last = self._spans[-1] if self._spans else None
+        if last and (last.status, last.reason) == (status, reason):
+            start = self._spans.pop().lines.start
+        self._spans.append(
+            Span(lines=LineRange(start=start, stop=stop), status=status, reason=reason)
+        )
+
+    def _cut(self) -> Iterator[Band]:
+        halo, core = self._grid.halo_px, self._grid.core_px
+        while self._next_core + core + halo <= self.next_line:
+            yield self._band(LineRange(start=self._next_core, stop=self._next_core + core))
+            self._next_core += core
+            self._forget(self._next_core - halo)
+
+    def _band(self, core: LineRange) -> Band:
+        top = core.start - self._grid.halo_px
+        bottom = top + self._grid.tile_px
+        before = max(self._first - top, 0)
+        after = max(bottom - self.next_line, 0)
+        kept = self._pixels[max(top - self._first, 0) : bottom - self._first]
+        pixels = np.pad(kept, ((before, after), (0, 0)), mode="reflect") if before + after else kept
+        return Band(core=core, pixels=pixels, spans=tuple(self._clip(core)), host_ns=self._host_ns)
+
+    def _clip(self, core: LineRange) -> Iterator[Span]:
+        for span in self._spans:
+            start, stop = max(span.lines.start, core.start), min(span.lines.stop, core.stop)
+            if start < stop:
+                yield Span(
+                    lines=LineRange(start=start, stop=stop), status=span.status, reason=span.reason
+                )
+
+    def _forget(self, line: int) -> None:
+        if line > self._first:
+            self._pixels = self._pixels[line - self._first :]
+            self._first = line
+        self._spans = [span for span in self._spans if span.lines.stop > self._next_core]

@@ -1,0 +1,1 @@
+"""The commands that the lean install brings, one module each."""

@@ -1,0 +1,1 @@
+"""What runs a model: tiles in, masks and scores out."""

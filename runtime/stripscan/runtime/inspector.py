@@ -1,0 +1,208 @@
+"""One coil under one camera: blocks in, changes for the store out."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stripscan.contract.block import Block, LineRange
+from stripscan.contract.classes import DefectClass
+from stripscan.contract.coverage import CoverageInterval, CoverageStatus
+from stripscan.contract.defect import Defect, DefectPhase
+from stripscan.contract.manifest import Manifest
+from stripscan.contract.tiling import TileGrid
+from stripscan.runtime.axis import CoilAxis
+from stripscan.runtime.bands import Band, BandBuilder, Span
+from stripscan.runtime.edges import strip_edges
+from stripscan.runtime.engines.base import Engine
+from stripscan.runtime.measure import Metric
+from stripscan.runtime.segment import Segmenter
+from stripscan.runtime.station import Station
+from stripscan.runtime.stitching import Reach, Step, StreamingLabeller
+from stripscan.runtime.store_records import Picture
+from stripscan.runtime.tracker import Changes, DefectTracker
+from stripscan.runtime.trust import BlockTrust
+from stripscan.runtime.window import LineWindow
+
+_WINDOW_TILES = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What one band changes.
+
+    Attributes:
+        changes: Defects and masks.
+        pictures: Pictures by defect number.
+        coverage: What is now known of the band's lines.
+        host_ns: ``time.monotonic_ns()`` when the last line that the band needed was in memory.
+    """
+
+    changes: Changes
+    pictures: tuple[tuple[int, Picture], ...]
+    coverage: tuple[CoverageInterval, ...]
+    host_ns: int
+
+
+def classes_of(manifest: Manifest) -> tuple[DefectClass, ...]:
+    """Return the classes that a bundle can find."""
+    return tuple(DefectClass(**entry.model_dump()) for entry in manifest.classes)
+
+
+class CoilInspector:
+    """The chain from blocks to defects, without threads, clocks or files.
+
+    Args:
+        coil: Name of the coil.
+        station: Camera and stitching.
+        manifest: Classes, smallest areas and tile size of the model.
+        engine: What runs the model.
+        width_px: Width of the camera's image.
+    """
+
+    def __init__(
+        self, *, coil: str, station: Station, manifest: Manifest, engine: Engine, width_px: int
+    ) -> None:
+        inference, camera = station.inference, station.camera
+        grid = TileGrid(
+            width_px=width_px,
+            tile_px=inference.tile_px or manifest.input.tile_px,
+            halo_px=manifest.input.halo_px if inference.halo_px is None else inference.halo_px,
+        )
+        reach = reach_px(
+            station.stitch.join_mm, mm_per_line=camera.mm_per_line, mm_per_px=camera.mm_per_px
+        )
+        self._grid = grid
+        self._camera = camera
+        self._axis = CoilAxis()
+        self._trust = BlockTrust()
+        self._bands = BandBuilder(grid)
+        self._segmenter = Segmenter(engine, grid, batch=inference.batch)
+        self._labeller = StreamingLabeller(width_px=width_px, reach=reach)
+        self._tracker = DefectTracker(
+            coil=coil,
+            classes={c.id: c for c in classes_of(manifest)},
+            min_area_px=manifest.min_area_px,
+        )
+        self._window = LineWindow(
+            width_px=width_px,
+            lines=_WINDOW_TILES * grid.tile_px,
+            picture_px=station.report.picture_px,
+        )
+        self._edges: NDArray[np.float32] = np.empty((0, 2), np.float32)
+        self._edges_first = 0
+        self._host_ns = 0
+
+    @property
+    def lines(self) -> int:
+        """Lines that have arrived."""
+        return self._bands.next_line
+
+    @property
+    def length_m(self) -> float:
+        """Length of strip that has passed, in m."""
+        return self._axis.along_m(self.lines) if self.lines else 0.0
+
+    @property
+    def defects(self) -> int:
+        """Defects that were reported so far."""
+        return self._tracker.count
+
+    def push(self, block: Block) -> Iterator[Outcome]:
+        """Take in a block and yield what its bands change.
+
+        Raises:
+            EngineError: Inference failed.
+        """
+        self._axis.add(block)
+        for band in self._bands.push(block, doubt=self._trust.doubt(block)):
+            yield self._inspect(band)
+
+    def finish(self) -> Iterator[Outcome]:
+        """Yield what is left when the coil ends, and close all defects."""
+        for band in self._bands.flush():
+            yield self._inspect(band)
+        yield self._outcome(self._labeller.flush(), (), self._host_ns)
+
+    def _inspect(self, band: Band) -> Outcome:
+        self._host_ns = band.host_ns
+        core = slice(self._grid.halo_px, self._grid.halo_px + band.core.lines)
+        edges = strip_edges(band.pixels, detect=self._camera.strip_edges == "detect")[core]
+        self._edges = np.concatenate([self._edges, edges])
+        self._window.push(band.pixels[core])
+        if any(span.status is CoverageStatus.INSPECTED for span in band.spans):
+            mask, score = self._segmenter.segment(band)
+            _blank_unseen(mask, band)
+        else:
+            mask = score = np.zeros((band.core.lines, self._grid.width_px), np.uint8)
+        return self._outcome(self._labeller.push(mask, score), band.spans, band.host_ns)
+
+    def _outcome(self, step: Step, spans: tuple[Span, ...], host_ns: int) -> Outcome:
+        changes = self._tracker.apply(step, self._metric())
+        keep = self._labeller.next_line
+        self._edges = self._edges[keep - self._edges_first :]
+        self._edges_first = keep
+        self._axis.forget_before(keep)
+        return Outcome(
+            changes=changes,
+            pictures=tuple(self._pictures(changes.defects)),
+            coverage=tuple(self._interval(span) for span in spans),
+            host_ns=host_ns,
+        )
+
+    def _metric(self) -> Metric:
+        lines = np.arange(self._edges_first, self._edges_first + len(self._edges) + 1)
+        return Metric(
+            first_line=self._edges_first,
+            along_m=self._axis.along_many_m(lines),
+            edges=self._edges,
+            mm_per_px=self._camera.mm_per_px,
+        )
+
+    def _pictures(self, defects: tuple[Defect, ...]) -> Iterator[tuple[int, Picture]]:
+        for defect in defects:
+            if defect.phase is DefectPhase.UPDATE:
+                continue
+            picture = self._window.picture(defect)
+            if picture is not None:
+                yield defect.number, picture
+
+    def _interval(self, span: Span) -> CoverageInterval:
+        return CoverageInterval(
+            camera=self._camera.name,
+            lines=span.lines,
+            along_start_m=self._axis.along_m(span.lines.start),
+            along_end_m=self._axis.along_m(span.lines.stop),
+            status=span.status,
+            reason=span.reason,
+        )
+
+
+def reach_px(join_mm: float, *, mm_per_line: float, mm_per_px: float) -> Reach:
+    """Return the reach that joins pieces whose gap is at most ``join_mm``.
+
+    Two pieces whose gap is ``g`` pixels touch once both are dilated by ``ceil(g / 2)``.
+    """
+    return Reach(lines=math.ceil(join_mm / mm_per_line / 2), px=math.ceil(join_mm / mm_per_px / 2))
+
+
+def _blank_unseen(mask: NDArray[np.uint8], band: Band) -> None:
+    for span in band.spans:
+        if span.status is not CoverageStatus.INSPECTED:
+            mask[span.lines.start - band.core.start : span.lines.stop - band.core.start] = 0
+
+
+def rest_of_coil(
+    *, camera: str, lines: LineRange, along_start_m: float, mm_per_line: float
+) -> CoverageInterval:
+    """Return the coverage of planned strip that never arrived."""
+    return CoverageInterval(
+        camera=camera,
+        lines=lines,
+        along_start_m=along_start_m,
+        along_end_m=along_start_m + lines.lines * mm_per_line / 1000.0,
+        status=CoverageStatus.UNKNOWN,
+        reason="the run was stopped before this strip arrived",
+    )

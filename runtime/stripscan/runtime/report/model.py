@@ -1,0 +1,248 @@
+"""The report of one coil, read from a store in one moment."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from stripscan.contract.classes import DefectClass
+from stripscan.contract.coverage import CoverageInterval, CoverageStatus
+from stripscan.contract.defect import Defect
+from stripscan.contract.rle import Runs
+from stripscan.runtime.store import CoilRecord, Picture, Store
+
+SEVERITIES: Final = ("critical", "major", "minor")
+"""From the worst."""
+
+MAX_PICTURES: Final = 300
+"""Defects that have their picture in a report: the worst by severity, then area."""
+
+_NO_RECORD: Final = "nothing was recorded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportDefect:
+    """One defect with its mask (int64 ``[n, 3]``, may be empty) and, if in reach, its picture."""
+
+    defect: Defect
+    mask: Runs
+    picture: Picture | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoverageSpan:
+    """A stretch of one camera with one status, in metres from the head."""
+
+    camera: str
+    start_m: float
+    end_m: float
+    status: CoverageStatus
+    reason: str = ""
+
+    @property
+    def length_m(self) -> float:
+        """Length of the stretch in m."""
+        return self.end_m - self.start_m
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoverageTotal:
+    """All stretches of one status: metres, and 0–100 % of what passed under the cameras."""
+
+    status: CoverageStatus
+    length_m: float
+    percent: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassTotal:
+    """All defects of one class: their number, area in mm², and number by severity."""
+
+    defect_class: DefectClass
+    count: int
+    area_mm2: float
+    by_severity: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """Last line to stored defect, in ms; none where it was not measured."""
+
+    p50_ms: float | None
+    p99_ms: float | None
+    max_ms: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What is known of one coil.
+
+    Attributes:
+        coil: Its record.
+        length_m: Length in m; of a coil that has not ended, what is known so far.
+        strip_width_mm: Width of the strip in mm, at least the right end of every defect.
+        defects: From the worst by severity, then area.
+        coverage: Stretches by camera, then metre; together they are the coil, without a gap.
+        coverage_totals: One for each status.
+        classes: One for each class of the bundle, and for any other that was found.
+        latency: Percentiles of the run.
+        throughput_mpx_s: Throughput in Mpx/s.
+    """
+
+    coil: CoilRecord
+    length_m: float
+    strip_width_mm: float
+    defects: tuple[ReportDefect, ...]
+    coverage: tuple[CoverageSpan, ...]
+    coverage_totals: tuple[CoverageTotal, ...]
+    classes: tuple[ClassTotal, ...]
+    latency: Latency
+    throughput_mpx_s: float | None
+
+    @property
+    def inspected_percent(self) -> float:
+        """How much was inspected by the full chain, 0–100 %; exactly 100 only if all was."""
+        inspected = CoverageStatus.INSPECTED
+        return next(t.percent for t in self.coverage_totals if t.status == inspected)
+
+    @property
+    def by_severity(self) -> dict[str, int]:
+        """Number of defects by severity, from the worst; the three are always there."""
+        counts = Counter(d.defect.severity for d in self.defects)
+        return {s: counts.pop(s, 0) for s in SEVERITIES} | dict(counts)
+
+
+def build_report(store: Store, coil_id: str, *, max_pictures: int = MAX_PICTURES) -> Report:
+    """Read the report of a coil.
+
+    Args:
+        store: Where it lies.
+        coil_id: Id of the coil.
+        max_pictures: How many of the worst defects bring their picture.
+
+    Raises:
+        StoreError: No such coil, or the store cannot be read.
+    """
+    with store.snapshot():
+        coil = store.coil(coil_id)
+        found = sorted(store.defects(coil_id), key=_from_the_worst)
+        masks = store.masks(coil_id)
+        intervals = store.coverage(coil_id)
+        pictures = {d.number: store.picture(coil_id, d.number) for d in found[:max_pictures]}
+    no_mask = np.empty((0, 3), np.int64)
+    length_m = coil.length_m
+    if length_m is None:
+        length_m = max(
+            [i.along_end_m for i in intervals] + [d.along_end_m for d in found], default=0.0
+        )
+    coverage = _without_gaps(intervals, coil, length_m)
+    return Report(
+        coil=coil,
+        length_m=length_m,
+        strip_width_mm=max(
+            (d.across_right_mm + max(0.0, d.edge_right_mm) for d in found),
+            default=coil.width_px * coil.mm_per_px,
+        ),
+        defects=tuple(
+            ReportDefect(
+                defect=d, mask=masks.get(d.number, no_mask), picture=pictures.get(d.number)
+            )
+            for d in found
+        ),
+        coverage=coverage,
+        coverage_totals=_coverage_totals(coverage),
+        classes=_class_totals(coil.classes, found),
+        latency=Latency(
+            p50_ms=_figure(coil, "latency_p50_ms"),
+            p99_ms=_figure(coil, "latency_p99_ms"),
+            max_ms=_figure(coil, "latency_max_ms"),
+        ),
+        throughput_mpx_s=_figure(coil, "throughput_mpx_s"),
+    )
+
+
+def _from_the_worst(defect: Defect) -> tuple[int, float, int]:
+    known = defect.severity in SEVERITIES
+    rank = SEVERITIES.index(defect.severity) if known else len(SEVERITIES)
+    return rank, -defect.area_mm2, defect.number
+
+
+def _figure(coil: CoilRecord, name: str) -> float | None:
+    value = coil.stats.get(name)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _without_gaps(
+    intervals: Iterable[CoverageInterval], coil: CoilRecord, length_m: float
+) -> tuple[CoverageSpan, ...]:
+    """Return the intervals, and as unknown what no interval tells of: silence is not clean."""
+    by_camera: dict[str, list[CoverageSpan]] = {}
+    for i in intervals:
+        span = CoverageSpan(
+            camera=i.camera,
+            start_m=i.along_start_m,
+            end_m=i.along_end_m,
+            status=i.status,
+            reason=i.reason,
+        )
+        by_camera.setdefault(i.camera, []).append(span)
+    one_line_m = coil.mm_per_line / 1000
+    filled: list[CoverageSpan] = []
+    for camera, spans in (by_camera or {coil.camera: []}).items():
+        end_m = 0.0
+        for span in spans:
+            if span.start_m - end_m > one_line_m:
+                filled.append(_unrecorded(camera, end_m, span.start_m))
+            filled.append(span)
+            end_m = max(end_m, span.end_m)
+        if length_m - end_m > one_line_m:
+            filled.append(_unrecorded(camera, end_m, length_m))
+    return tuple(filled)
+
+
+def _unrecorded(camera: str, start_m: float, end_m: float) -> CoverageSpan:
+    return CoverageSpan(
+        camera=camera,
+        start_m=start_m,
+        end_m=end_m,
+        status=CoverageStatus.UNKNOWN,
+        reason=_NO_RECORD,
+    )
+
+
+def _coverage_totals(spans: Iterable[CoverageSpan]) -> tuple[CoverageTotal, ...]:
+    length_m = dict.fromkeys(CoverageStatus, 0.0)
+    for span in spans:
+        length_m[span.status] += span.length_m
+    # The one sum, so that a coil that is inspected throughout has 100 % and not 99.999….
+    total_m = sum(length_m.values())
+    return tuple(
+        CoverageTotal(
+            status=status, length_m=metres, percent=100 * (metres / total_m) if total_m else 0.0
+        )
+        for status, metres in length_m.items()
+    )
+
+
+def _class_totals(
+    known: tuple[DefectClass, ...], defects: Iterable[Defect]
+) -> tuple[ClassTotal, ...]:
+    by_class: dict[str, list[Defect]] = {c.name: [] for c in known}
+    for defect in defects:
+        by_class.setdefault(defect.class_name, []).append(defect)
+    classes = {c.name: c for c in known}
+    return tuple(
+        ClassTotal(
+            defect_class=classes.get(name) or _unknown_class(name),
+            count=len(of_class),
+            area_mm2=sum(d.area_mm2 for d in of_class),
+            by_severity=Counter(d.severity for d in of_class),
+        )
+        for name, of_class in by_class.items()
+    )
+
+
+def _unknown_class(name: str) -> DefectClass:
+    return DefectClass(id=0, name=name, title=name, colour="#8a939c", severity="major")

@@ -1,0 +1,270 @@
+"""The station file: one camera over one strip, and what is done with its lines."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from stripscan.contract.errors import ConfigError
+from stripscan.contract.graph import SIZE_MULTIPLE_PX
+from stripscan.runtime.problems import describe
+
+DEFAULT_BUNDLE = "default"
+"""What ``bundle.path`` says for the bundle that comes with stripscan."""
+
+RelPath = Annotated[Path, Field(strict=False)]
+"""A path that TOML gives as text; :func:`load_station` makes it absolute."""
+
+
+def _unit(name: str) -> dict[str, Any]:
+    """Return what marks a field with its unit, for messages and the reference page."""
+    return {"unit": name}
+
+
+class Section(BaseModel):
+    """What all tables of a station file share: no unknown keys, no conversion, no NaN."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class CoilSection(Section):
+    """The coil that is inspected.
+
+    Attributes:
+        id: Its name; where none is given the runtime makes one.
+        length_m: Planned length in m, for the progress display.
+    """
+
+    id: str | None = Field(default=None, min_length=1)
+    length_m: float | None = Field(default=None, gt=0, le=100_000, json_schema_extra=_unit("m"))
+
+
+class StoreSection(Section):
+    """Where defects are kept."""
+
+    path: RelPath = Path("stripscan.db")
+
+
+class BundleSection(Section):
+    """The model: a bundle's folder, or ``"default"`` for the one that comes with stripscan."""
+
+    path: str = Field(default=DEFAULT_BUNDLE, min_length=1)
+
+    @property
+    def folder(self) -> Path | None:
+        """Folder of the bundle, or None for the one that comes with stripscan."""
+        return None if self.path == DEFAULT_BUNDLE else Path(self.path)
+
+
+class InferenceSection(Section):
+    """How tiles reach the model.
+
+    Attributes:
+        batch: Tiles in one call.
+        threads: CPU threads; 0 takes all cores.
+        tile_px: Side of a tile in px; the bundle's own where None.
+        halo_px: Context around the kept part of a tile in px; the bundle's own where None.
+    """
+
+    batch: int = Field(default=16, ge=1, le=1024, json_schema_extra=_unit("tiles"))
+    threads: int = Field(default=0, ge=0, le=1024)
+    tile_px: int | None = Field(
+        default=None,
+        ge=SIZE_MULTIPLE_PX,
+        le=8192,
+        multiple_of=SIZE_MULTIPLE_PX,
+        json_schema_extra=_unit("px"),
+    )
+    halo_px: int | None = Field(default=None, ge=0, le=4095, json_schema_extra=_unit("px"))
+
+    @model_validator(mode="after")
+    def _core_is_left(self) -> "InferenceSection":
+        tile_px, halo_px = self.tile_px, self.halo_px
+        if tile_px is not None and halo_px is not None and 2 * halo_px >= tile_px:
+            raise ValueError(
+                f"halo_px = {halo_px} leaves nothing of tile_px = {tile_px}: "
+                f"it must be a whole number in px, at least 0, at most {tile_px // 2 - 1}"
+            )
+        return self
+
+
+class CameraSection(Section):
+    """The camera and its scale.
+
+    Attributes:
+        name: Name in blocks, coverage and reports.
+        surface: Side of the strip that it sees.
+        mm_per_px: Pitch across the strip, in mm.
+        mm_per_line: Way of the strip from line to line, in mm.
+        strip_edges: ``detect`` finds the strip's edges; ``full`` says that it fills the view.
+    """
+
+    name: str = Field(default="camera", min_length=1)
+    surface: Literal["top", "bottom"] = "top"
+    mm_per_px: float = Field(gt=0, le=100, json_schema_extra=_unit("mm"))
+    mm_per_line: float = Field(gt=0, le=100, json_schema_extra=_unit("mm"))
+    strip_edges: Literal["detect", "full"] = "detect"
+
+
+class StitchSection(Section):
+    """How pieces of defects are joined: nearer than ``join_mm`` they are one defect."""
+
+    join_mm: float = Field(default=2.0, ge=0, le=1000, json_schema_extra=_unit("mm"))
+
+
+class ReportSection(Section):
+    """What the report shows: the side of a defect's picture."""
+
+    picture_px: int = Field(default=256, ge=32, le=2048, json_schema_extra=_unit("px"))
+
+
+class FolderSource(Section):
+    """Image files of one width, each a block.
+
+    Attributes:
+        path: The folder.
+        pattern: Which of its files, with ``*`` and ``?``.
+        on_bad_image: ``unknown`` counts an unreadable image as lost lines; ``stop`` ends the run.
+    """
+
+    kind: Literal["folder"]
+    path: RelPath
+    pattern: str = Field(default="*", min_length=1)
+    on_bad_image: Literal["unknown", "stop"] = "unknown"
+
+
+class VideoSource(Section):
+    """A video file, a network stream, or a V4L2 device.
+
+    Attributes:
+        uri: A file, ``rtsp://…``, or a device: ``/dev/video0``, or its number, ``"0"``.
+        frame_step_lines: Lines by which the strip moves from frame to frame; the frame's height
+            where None.
+        timeout_s: How long a stream may be silent, in s.
+    """
+
+    kind: Literal["video"]
+    uri: str = Field(min_length=1)
+    frame_step_lines: int | None = Field(
+        default=None, ge=1, le=65_536, json_schema_extra=_unit("lines")
+    )
+    timeout_s: float = Field(default=5.0, gt=0, le=3600, json_schema_extra=_unit("s"))
+
+    @property
+    def live(self) -> bool:
+        """Whether the uri is a stream or a device, and no file."""
+        return "://" in self.uri or self.uri.startswith("/dev/") or self.uri.isdecimal()
+
+
+class SimulatorSource(Section):
+    """A made strip with known defects; see :class:`stripscan.simulation.spec.StripSpec`.
+
+    Attributes:
+        width_px: Width of the camera's view in px.
+        length_m: Length of the coil in m.
+        strip_width_px: Width of the strip in px; 92 % of the view where None.
+        seed: Same seed, same strip.
+        defects_per_class: How many defects of every class are planted.
+        wander_px: Greatest departure of the strip from the middle of the view, in px.
+        shading: Share of light that is lost at the edges of the view.
+        noise: Deviation of the sensor's noise in grey levels.
+        speed_m_s: Steady speed of the strip in m/s; it counts where ``pace`` is true.
+        real_data: Folder of real defects to plant; drawn ones where None.
+        block_lines: Lines in a block.
+        pace: Deliver at the speed of the strip instead of as fast as possible.
+    """
+
+    kind: Literal["simulator"]
+    width_px: int = Field(default=1024, ge=64, le=65_536, json_schema_extra=_unit("px"))
+    length_m: float = Field(default=120.0, gt=0, le=100_000, json_schema_extra=_unit("m"))
+    strip_width_px: int | None = Field(
+        default=None, ge=32, le=65_536, json_schema_extra=_unit("px")
+    )
+    seed: int = Field(default=7, ge=0, le=2**63 - 1)
+    defects_per_class: int = Field(default=10, ge=0, le=10_000, json_schema_extra=_unit("defects"))
+    wander_px: float = Field(default=6.0, ge=0, le=8192, json_schema_extra=_unit("px"))
+    shading: float = Field(default=0.15, ge=0, le=0.8)
+    noise: float = Field(default=2.5, ge=0, le=50, json_schema_extra=_unit("grey levels"))
+    speed_m_s: float = Field(default=10.0, ge=0.01, le=100, json_schema_extra=_unit("m/s"))
+    real_data: RelPath | None = None
+    block_lines: int = Field(default=256, ge=1, le=65_535, json_schema_extra=_unit("lines"))
+    pace: bool = False
+
+
+SourceSection = Annotated[FolderSource | VideoSource | SimulatorSource, Field(discriminator="kind")]
+"""Where the lines come from; ``kind`` tells which."""
+
+
+class Station(Section):
+    """A whole station file; docs/reference/station.md lists every key."""
+
+    name: str = Field(min_length=1)
+    camera: CameraSection
+    source: SourceSection
+    coil: CoilSection = CoilSection()
+    store: StoreSection = StoreSection()
+    bundle: BundleSection = BundleSection()
+    inference: InferenceSection = InferenceSection()
+    stitch: StitchSection = StitchSection()
+    report: ReportSection = ReportSection()
+
+
+def load_station(path: Path) -> Station:
+    """Read a station file.
+
+    Args:
+        path: The TOML file, UTF-8. Relative paths in it count from its folder.
+
+    Returns:
+        The station, with absolute paths.
+
+    Raises:
+        ConfigError: The file cannot be read, is no TOML, or has wrong keys or values. The message
+            has a line for each problem, with file, line, key, value, unit and allowed range.
+    """
+    text = _text_of(path)
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
+        line = int(place[1]) if place else max(1, len(text.splitlines()))
+        said = re.sub(r"\s*\(at [^)]*\)$", "", str(error))
+        raise ConfigError(f"{path}:{line}: this is no TOML: {said}") from error
+    try:
+        station = Station.model_validate(table)
+    except ValidationError as error:
+        problems = describe(error, model=Station, text=text, file=path)
+        raise ConfigError("\n".join(problems)) from error
+    return _with_absolute_paths(station, path.resolve().parent)
+
+
+def _text_of(path: Path) -> str:
+    """Return the text of a file, without the mark that some editors put before UTF-8."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot read the station file: {error.strerror}") from error
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(
+            f"{path}:{line}: this is no UTF-8 text: save the file as UTF-8"
+        ) from error
+
+
+def _with_absolute_paths(station: Station, folder: Path) -> Station:
+    """Return the station with each relative path put below the station file's folder."""
+    store, bundle, source = station.store, station.bundle, station.source
+    if bundle.folder is not None:
+        bundle = bundle.model_copy(update={"path": str(folder / bundle.folder)})
+    if isinstance(source, FolderSource):
+        source = source.model_copy(update={"path": folder / source.path})
+    elif isinstance(source, VideoSource) and not source.live:
+        source = source.model_copy(update={"uri": str(folder / source.uri)})
+    elif isinstance(source, SimulatorSource) and source.real_data is not None:
+        source = source.model_copy(update={"real_data": folder / source.real_data})
+    store = store.model_copy(update={"path": folder / store.path})
+    return station.model_copy(update={"store": store, "bundle": bundle, "source": source})

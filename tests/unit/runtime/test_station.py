@@ -1,0 +1,185 @@
+from pathlib import Path
+
+import pytest
+
+from stripscan.contract.errors import ConfigError
+from stripscan.runtime.station import FolderSource, SimulatorSource, VideoSource, load_station
+
+MINIMAL = """\
+name = "skin pass 2"
+
+[camera]
+mm_per_px = 0.5
+mm_per_line = 0.25
+
+[source]
+kind = "folder"
+path = "images"
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "station.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def problems(folder: Path, text: str) -> list[str]:
+    path = write(folder, text)
+    with pytest.raises(ConfigError) as caught:
+        load_station(path)
+    return [line.removeprefix(f"{path}:") for line in str(caught.value).splitlines()]
+
+
+def test_a_minimal_file_gets_the_documented_defaults(tmp_path: Path) -> None:
+    station = load_station(write(tmp_path, MINIMAL))
+    assert (station.camera.name, station.camera.surface) == ("camera", "top")
+    assert station.camera.strip_edges == "detect"
+    assert station.coil.id is None
+    assert station.bundle.folder is None
+    assert (station.inference.batch, station.inference.threads) == (16, 0)
+    assert station.inference.tile_px is None
+    assert station.stitch.join_mm == 2.0
+    assert station.report.picture_px == 256
+
+
+def test_paths_count_from_the_folder_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "plant").mkdir()
+    write(tmp_path / "plant", MINIMAL + '[store]\npath = "db/a.db"\n[bundle]\npath = "my"\n')
+    monkeypatch.chdir(tmp_path)
+    station = load_station(Path("plant/station.toml"))
+    assert isinstance(station.source, FolderSource)
+    assert station.source.path == tmp_path / "plant/images"
+    assert station.store.path == tmp_path / "plant/db/a.db"
+    assert station.bundle.folder == tmp_path / "plant/my"
+
+
+@pytest.mark.parametrize(
+    ("uri", "live"),
+    [("rtsp://camera/1", True), ("/dev/video0", True), ("0", True), ("/data/a.avi", False)],
+)
+def test_streams_and_devices_are_no_paths(tmp_path: Path, uri: str, live: bool) -> None:
+    text = MINIMAL.replace('kind = "folder"\npath = "images"', f'kind = "video"\nuri = "{uri}"')
+    source = load_station(write(tmp_path, text)).source
+    assert isinstance(source, VideoSource)
+    assert (source.uri, source.live) == (uri, live)
+
+
+def test_a_video_file_counts_from_the_folder_of_the_file(tmp_path: Path) -> None:
+    text = MINIMAL.replace('kind = "folder"\npath', 'kind = "video"\nuri')
+    source = load_station(write(tmp_path, text)).source
+    assert isinstance(source, VideoSource)
+    assert source.uri == str(tmp_path / "images")
+
+
+def test_the_simulator_needs_no_settings(tmp_path: Path) -> None:
+    text = MINIMAL.replace('kind = "folder"\npath = "images"', 'kind = "simulator"')
+    source = load_station(write(tmp_path, text)).source
+    assert isinstance(source, SimulatorSource)
+    assert source.block_lines == 256
+    assert not source.pace
+
+
+def test_all_problems_come_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+    text = MINIMAL.replace("mm_per_px = 0.5", "mm_per_px = -0.5").replace("path =", "paht =")
+    text += '[inference]\nbatch = "16"\ntile_px = 100\n[store]\npath = 7\n'
+    assert problems(tmp_path, text) == [
+        "4: camera.mm_per_px = -0.5: it must be a number in mm, above 0, at most 100",
+        "9: source.paht is not known; did you mean path?",
+        '11: inference.batch = "16": it must be a whole number in tiles, at least 1, at most 1024',
+        "12: inference.tile_px = 100: it must be a whole number in px, at least 32, at most 8192, "
+        "a multiple of 32",
+        "14: store.path = 7: it must be a path",
+    ]
+
+
+def test_a_mistyped_table_is_not_reported_as_missing_too(tmp_path: Path) -> None:
+    found = problems(tmp_path, MINIMAL.replace("[camera]", "[camrea]"))
+    assert found == ["3: camrea is not known; did you mean camera?"]
+
+
+def test_a_key_like_no_other_gets_the_list_of_keys(tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, MINIMAL + "[stitch]\nxyz = 1\n")
+    assert found == "11: stitch.xyz is not known; it may be join_mm"
+
+
+def test_a_missing_key_says_what_to_add(tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, MINIMAL.replace("mm_per_line = 0.25\n", ""))
+    assert found == "3: camera.mm_per_line is missing: add a number in mm, above 0, at most 100"
+
+
+def test_a_missing_table_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path, 'name = "a"\n')
+    with pytest.raises(ConfigError, match="camera is missing: add the table") as caught:
+        load_station(path)
+    assert "source is missing: add the table" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ('kind = "fodler"', 'kind = "fodler": it must be one of "folder", "video", "simulator"'),
+        ("", 'kind is missing: it must be one of "folder", "video", "simulator"'),
+    ],
+)
+def test_a_source_of_no_known_kind_gets_the_kinds(tmp_path: Path, given: str, said: str) -> None:
+    (found,) = problems(tmp_path, MINIMAL.replace('kind = "folder"', given))
+    assert said in found
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "0", "true", '"0.5"', "1e9"])
+def test_a_pitch_that_is_no_length_is_refused(tmp_path: Path, value: str) -> None:
+    (found,) = problems(tmp_path, MINIMAL.replace("0.5", value))
+    assert found.startswith("4: camera.mm_per_px = ")
+    assert found.endswith("a number in mm, above 0, at most 100")
+
+
+def test_a_halo_that_leaves_no_core_is_refused(tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, MINIMAL + "[inference]\ntile_px = 256\nhalo_px = 128\n")
+    assert found.startswith("10: inference: halo_px = 128 leaves nothing of tile_px = 256")
+
+
+def test_a_table_where_a_value_stands_is_asked_for(tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, "store = 3\n" + MINIMAL)
+    assert found == "1: store must be a table of its own, [store]"
+
+
+def test_text_that_looks_like_a_table_does_not_shift_the_lines(tmp_path: Path) -> None:
+    name = 'name = """\n[camera]\nmm_per_px = 3\n"""'
+    (found,) = problems(
+        tmp_path, MINIMAL.replace('name = "skin pass 2"', name).replace("0.5", "-1")
+    )
+    assert found.startswith("7: camera.mm_per_px = -1")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name = \n", "1: this is no TOML"),
+        ('name = "a"\nname = "b"\n', "2: this is no TOML"),
+        ('name = "a"\n[camera\n', "2: this is no TOML"),
+    ],
+)
+def test_broken_toml_is_placed(tmp_path: Path, text: str, said: str) -> None:
+    (found,) = problems(tmp_path, text)
+    assert found.startswith(said)
+
+
+def test_a_file_of_another_encoding_is_placed(tmp_path: Path) -> None:
+    path = tmp_path / "station.toml"
+    path.write_bytes('# x\nname = "Walzstraße"\n'.encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"station\.toml:2: this is no UTF-8 text"):
+        load_station(path)
+
+
+def test_a_file_from_a_windows_editor_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "station.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + MINIMAL.replace("\n", "\r\n").encode())
+    assert load_station(path).name == "skin pass 2"
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"gone\.toml: cannot read the station file"):
+        load_station(tmp_path / "gone.toml")
