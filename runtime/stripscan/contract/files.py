@@ -12,11 +12,17 @@ from typing import IO
 def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """Open a binary file that replaces ``path`` when the block ends without an error.
 
-    A crash or an error before the end leaves what was at ``path`` untouched.
+    A crash or an error before the end leaves what was at ``path`` untouched. A link is followed. A
+    pipe or a device, such as ``/dev/stdout``, is written to and not replaced.
 
     Raises:
         OSError: The folder is missing or not writable, or the disk is full.
     """
+    path = Path(os.path.realpath(path))  # Path.resolve raises RuntimeError for links in a loop
+    if path.exists() and not path.is_file():
+        with path.open("wb") as file:
+            yield file
+        return
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     part = Path(name)
     try:

@@ -148,7 +148,7 @@ class Evaluation(_Record):
     dice_pixel: Fraction | None = None
     miou_pixel: Fraction | None = None
     miou_pixel_with_background: Fraction | None = None
-    per_class: Mapping[str, Mapping[str, int | float | None]]
+    per_class: Mapping[str, Mapping[str, int | float | str | None]]
     n_images: Count
     n_images_boxes: Count
     n_images_pixel: Count

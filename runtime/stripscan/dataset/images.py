@@ -46,8 +46,7 @@ def read_mono(path: Path, *, scale_16bit: bool = False) -> NDArray[np.uint8]:
         if not scale_16bit:
             raise DataError(
                 f"{path}: the image has 16 bits (values {image.min()} to {image.max()}); stripscan "
-                f"works on 8 bits. Condition it to 8 bits by --scale-16bit, which maps 0-65535 "
-                f"linearly to 0-255"
+                f"works on 8 bits. Convert it, and all others of that camera by the same curve"
             )
         return np.asarray(np.rint(image / 257.0), np.uint8)
     if image.dtype != np.uint8 or image.ndim != 2:

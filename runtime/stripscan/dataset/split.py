@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stripscan.contract.errors import ConfigError, DataError
+from stripscan.contract.errors import ConfigError, DataError, StoreError
 from stripscan.contract.files import atomic_write
 from stripscan.dataset.images import pixel_digest, read_mono
 from stripscan.dataset.neu import NEU_DET, NEU_SEG
@@ -149,15 +149,22 @@ def changed(split: Split, samples: Sequence[Sample]) -> None:
 
 
 def write_split(path: Path, split: Split) -> None:
-    """Write a split as JSON; the file is whole or not there."""
+    """Write a split as JSON; the file is whole or not there.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
     content = {
         "schema": 1,
         "digest": split.digest,
         **{part: list(getattr(split, part)) for part in PARTS},
         "pixels": dict(sorted(split.pixels.items())),
     }
-    with atomic_write(path) as file:
-        file.write(json.dumps(content, indent=1).encode())
+    try:
+        with atomic_write(path) as file:
+            file.write(json.dumps(content, indent=1).encode())
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def read_split(path: Path) -> Split:

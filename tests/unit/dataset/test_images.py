@@ -41,7 +41,7 @@ def test_colour_is_weighted_to_luma(tmp_path):
 def test_16_bit_is_refused_with_its_range(tmp_path):
     path = write(tmp_path / "deep.png", np.array([[7, 4095]], np.uint16))
 
-    with pytest.raises(DataError, match=r"deep\.png.*16 bits.*7 to 4095.*--scale-16bit"):
+    with pytest.raises(DataError, match=r"deep\.png.*16 bits.*7 to 4095.*same curve"):
         read_mono(path)
 
 
