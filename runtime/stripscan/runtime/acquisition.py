@@ -80,10 +80,11 @@ class Acquisition:
                 while len(self._queue) >= self._limit:
                     lost = self._queue.popleft()
                     self.dropped_blocks += 1
-                    logger.warning(
-                        "block dropped: the model is slower than the line",
-                        extra={"first_line": lost.first_line, "lines": lost.lines.lines},
-                    )
+                    if self.dropped_blocks.bit_count() == 1:  # 1, 2, 4, 8 …: no flood of lines
+                        logger.warning(
+                            "blocks dropped: the model is slower than the line",
+                            extra={"dropped": self.dropped_blocks, "first_line": lost.first_line},
+                        )
             else:
                 self._change.wait_for(lambda: len(self._queue) < self._limit or self._stopped)
             self._queue.append(block)

@@ -26,20 +26,22 @@ class CoilAxis:
 
     def __init__(self) -> None:
         self._segments: list[_Segment] = []
+        self._next_line = 0
 
     def add(self, block: Block) -> None:
-        """Take in the position and the pitch of a block; blocks come in order."""
+        """Take in the position and the pitch of a block; lines that came before keep theirs."""
+        first_line = max(block.first_line, self._next_line)
+        if first_line >= block.lines.stop:
+            return
+        self._next_line = block.lines.stop
+        along_m = block.along_m + (first_line - block.first_line) * block.mm_per_line / _MM_PER_M
         if self._segments:
             last = self._segments[-1]
-            expected_m = self.along_m(block.first_line)
-            if last.mm_per_line == block.mm_per_line and abs(expected_m - block.along_m) < 1e-6:
+            expected_m = self.along_m(first_line)
+            if last.mm_per_line == block.mm_per_line and abs(expected_m - along_m) < 1e-6:
                 return
         self._segments.append(
-            _Segment(
-                first_line=block.first_line,
-                along_m=block.along_m,
-                mm_per_line=block.mm_per_line,
-            )
+            _Segment(first_line=first_line, along_m=along_m, mm_per_line=block.mm_per_line)
         )
 
     def forget_before(self, line: int) -> None:

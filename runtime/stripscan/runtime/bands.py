@@ -54,6 +54,7 @@ class BandBuilder:
         self._pixels = np.empty((0, grid.width_px), np.uint8)
         self._first = 0  # line of the first row of _pixels
         self._next_core = 0
+        self._last: NDArray[np.uint8] | None = None  # the last measured line, [1, width]
         self._spans: list[Span] = []
         self._host_ns = 0
 
@@ -66,24 +67,21 @@ class BandBuilder:
         """Take in a block and yield the bands that it completes.
 
         Lines before ``next_line`` were seen already and are ignored. Lines that were skipped are
-        dropped metal: they are filled with the last known line and marked.
+        dropped metal. What was not measured is marked, and filled with the last line that was, so
+        that the model sees no border where inspected metal begins.
 
         Args:
             block: The next block.
-            doubt: Why the whole block cannot be trusted, if so.
+            doubt: Why what was measured of the block cannot be trusted, if so.
         """
         if block.first_line > self.next_line:
-            yield from self._skip(block.first_line, block.host_ns)
+            yield from self._skip(block)
         fresh = block.pixels[max(self.next_line - block.first_line, 0) :]
         if not fresh.shape[0]:
             return
-        self._append(fresh, block.host_ns)
-        stop = self.next_line
-        start = stop - fresh.shape[0]
-        if doubt:
-            self._mark(start, stop, CoverageStatus.UNKNOWN, doubt)
-        else:
-            self._mark_lost(start, stop, block.lost)
+        start = self.next_line
+        self._append(self._filled(fresh, start, block.lost, doubt), block.host_ns)
+        self._mark_block(start, self.next_line, block.lost, doubt)
         yield from self._cut()
 
     def flush(self) -> Iterator[Band]:
@@ -96,32 +94,45 @@ class BandBuilder:
             self._next_core = stop
             self._forget(self._next_core - halo)
 
-    def _skip(self, to_line: int, host_ns: int) -> Iterator[Band]:
-        while self.next_line < to_line:
-            start = self.next_line
-            lines = min(to_line - start, self._grid.core_px)
-            line = (
-                self._pixels[-1:]
-                if len(self._pixels)
-                else np.zeros_like(self._pixels, shape=(1, self._grid.width_px))
-            )
-            self._append(np.repeat(line, lines, axis=0), host_ns)
+    def _skip(self, block: Block) -> Iterator[Band]:
+        line = block.pixels[:1] if self._last is None else self._last
+        while (start := self.next_line) < block.first_line:
+            lines = min(block.first_line - start, self._grid.core_px)
+            self._append(np.repeat(line, lines, axis=0), block.host_ns)
             self._mark(start, start + lines, CoverageStatus.DROPPED, "lost lines")
             yield from self._cut()
+
+    def _filled(
+        self, fresh: NDArray[np.uint8], first_line: int, lost: tuple[LineRange, ...], doubt: str
+    ) -> NDArray[np.uint8]:
+        """Return the lines with the last measured one in place of each that was not measured."""
+        measured = np.full(len(fresh), not doubt)
+        for hole in lost:
+            measured[max(hole.start - first_line, 0) : max(hole.stop - first_line, 0)] = False
+        rows = np.flatnonzero(measured)
+        before = fresh[rows[:1]] if self._last is None else self._last
+        if len(rows):
+            self._last = fresh[rows[-1:]]
+        if len(rows) == len(fresh) or not len(before):
+            return fresh
+        known = np.concatenate([before, fresh[rows]])
+        filled: NDArray[np.uint8] = known[np.cumsum(measured)]
+        return filled
 
     def _append(self, pixels: NDArray[np.uint8], host_ns: int) -> None:
         self._pixels = np.concatenate([self._pixels, pixels])
         self._host_ns = host_ns
 
-    def _mark_lost(self, start: int, stop: int, lost: tuple[LineRange, ...]) -> None:
+    def _mark_block(self, start: int, stop: int, lost: tuple[LineRange, ...], doubt: str) -> None:
+        measured = CoverageStatus.UNKNOWN if doubt else CoverageStatus.INSPECTED
         for hole in sorted(lost):
             begin, end = max(hole.start, start), min(hole.stop, stop)
             if begin >= end:
                 continue
-            self._mark(start, begin, CoverageStatus.INSPECTED, "")
+            self._mark(start, begin, measured, doubt)
             self._mark(begin, end, CoverageStatus.UNKNOWN, "lost lines")
             start = end
-        self._mark(start, stop, CoverageStatus.INSPECTED, "")
+        self._mark(start, stop, measured, doubt)
 
     def _mark(self, start: int, stop: int, status: CoverageStatus, reason: str) -> None:
         if start >= stop:

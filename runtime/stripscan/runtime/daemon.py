@@ -2,24 +2,21 @@
 
 import importlib.resources
 import logging
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 
 from stripscan.contract.block import LineRange
 from stripscan.contract.bundle import Bundle, open_bundle
-from stripscan.contract.coverage import CoverageInterval, append_interval
-from stripscan.contract.errors import StripscanError
+from stripscan.contract.coverage import CoverageInterval, CoverageStatus, append_interval
+from stripscan.contract.errors import CameraError, StripscanError
 from stripscan.runtime.acquisition import Acquisition
 from stripscan.runtime.engines.onnxruntime import OnnxEngine
 from stripscan.runtime.inspector import CoilInspector, Outcome, classes_of, rest_of_coil
 from stripscan.runtime.latency import LatencyHistogram
+from stripscan.runtime.shutdown import Shutdown
 from stripscan.runtime.sources import FrameSource, open_source
 from stripscan.runtime.station import Station
 from stripscan.runtime.store import CoilRecord, Store
@@ -93,22 +90,39 @@ def run_station(
         StripscanError: The source, the model or the store failed. What was inspected until then
             is in the store, and the coil is marked as failed.
     """
+    shutdown = Shutdown()
+    with shutdown.listening():
+        try:
+            return _run_coil(station, shutdown, on_progress)
+        except CameraError:
+            if shutdown.requested:  # a source that was stopped while it was being opened
+                raise KeyboardInterrupt from None
+            raise
+
+
+def _run_coil(
+    station: Station, shutdown: Shutdown, on_progress: Callable[[Progress], None]
+) -> RunResult:
     bundle = station_bundle(station)
     engine = OnnxEngine.from_bundle(bundle, threads=station.inference.threads)
-    with Store.open(station.store.path) as store, open_source(station) as source:
+    opened = open_source(station)
+    shutdown.on_request(opened.stop)
+    with Store.open(station.store.path) as store:
         for lost in store.recover():
             logger.warning("coil was cut off by a crash", extra={"coil": lost})
-        coil = station.coil.id or f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{station.name}"
-        inspector = CoilInspector(
-            coil=coil,
-            station=station,
-            manifest=bundle.manifest,
-            engine=engine,
-            width_px=source.width_px,
-        )
-        store.start_coil(_record(coil, station, bundle, source))
-        run = _Run(coil=coil, station=station, store=store, source=source, inspector=inspector)
-        return run.to_the_end(on_progress)
+        with opened as source:
+            coil = station.coil.id or f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{station.name}"
+            inspector = CoilInspector(
+                coil=coil,
+                station=station,
+                manifest=bundle.manifest,
+                engine=engine,
+                width_px=source.width_px,
+            )
+            store.start_coil(_record(coil, station, bundle, source))
+            run = _Run(coil=coil, station=station, store=store, source=source, inspector=inspector)
+            shutdown.on_request(run.stop)
+            return run.to_the_end(on_progress)
 
 
 def _record(coil: str, station: Station, bundle: Bundle, source: FrameSource) -> CoilRecord:
@@ -148,27 +162,44 @@ class _Run:
         self._acquisition = Acquisition(source)
         self._latency = LatencyHistogram()
         self._ledger: list[CoverageInterval] = []
-        self._stopped = threading.Event()
+        self._stopped = False
         self._started = time.monotonic()
+
+    def stop(self) -> None:
+        """End the coil early; lines that have arrived are still inspected."""
+        self._stopped = True
+        self._acquisition.stop()
 
     def to_the_end(self, on_progress: Callable[[Progress], None]) -> RunResult:
         status: CoilStatus = "failed"
         try:
-            with self._signals():
-                try:
-                    for block in self._acquisition.blocks():
-                        for outcome in self._inspector.push(block):
-                            self._keep(outcome)
-                            on_progress(self._progress())
-                    status = "interrupted" if self._stopped.is_set() else "complete"
-                finally:
-                    self._acquisition.stop()
-                    self._close(status)
+            try:
+                self._inspect(on_progress)
+                status = "interrupted" if self._stopped else "complete"
+            finally:
+                self._close(status)
         except StripscanError:
             logger.exception("coil failed", extra={"coil": self._coil})
             raise
         logger.info("coil ended", extra={"coil": self._coil, "status": status})
         return RunResult(coil=self._coil, interrupted=status == "interrupted")
+
+    def _inspect(self, on_progress: Callable[[Progress], None]) -> None:
+        try:
+            for block in self._acquisition.blocks():
+                self._take(self._inspector.push(block), on_progress)
+        finally:  # a source that failed has delivered lines all the same
+            self._acquisition.stop()
+            self._take(self._inspector.finish(), on_progress)
+
+    def _take(self, outcomes: Iterator[Outcome], on_progress: Callable[[Progress], None]) -> None:
+        try:
+            for outcome in outcomes:
+                self._keep(outcome)
+                on_progress(self._progress())
+        except BaseException:
+            self._inspector.abandon()
+            raise
 
     def _keep(self, outcome: Outcome) -> None:
         with self._store.transaction():
@@ -180,38 +211,51 @@ class _Run:
                 self._store.add_runs(self._coil, number, runs)
             for number, picture in outcome.pictures:
                 self._store.put_picture(self._coil, number, picture)
-            for interval in outcome.coverage:
-                self._cover(interval)
+            ledger = self._cover(*outcome.coverage)
+        self._ledger = ledger
         if outcome.coverage:
             self._latency.add((time.monotonic_ns() - outcome.host_ns) / 1e6)
 
-    def _cover(self, interval: CoverageInterval) -> None:
-        self._ledger = append_interval(self._ledger[-1:], interval)
-        self._store.put_coverage(self._coil, self._ledger[-1])
+    def _cover(self, *intervals: CoverageInterval) -> list[CoverageInterval]:
+        """Store intervals and return the end of the ledger, valid once they are committed."""
+        ledger = self._ledger
+        for interval in intervals:
+            ledger = append_interval(ledger[-1:], interval)
+            self._store.put_coverage(self._coil, ledger[-1])
+        return ledger
 
     def _close(self, status: CoilStatus) -> None:
-        for outcome in self._inspector.finish():
-            self._keep(outcome)
-        length_m = self._inspector.length_m
-        missing = (self._source.total_lines or 0) - self._inspector.lines
         with self._store.transaction():
-            if missing > 0:
-                self._cover(
-                    rest_of_coil(
-                        camera=self._station.camera.name,
-                        lines=LineRange(
-                            start=self._inspector.lines, stop=self._inspector.lines + missing
-                        ),
-                        along_start_m=length_m,
-                        mm_per_line=self._station.camera.mm_per_line,
-                    )
-                )
+            ledger = self._cover(*self._not_inspected())
             self._store.finish_coil(
                 self._coil,
                 ended_at=_now(),
                 status=status,
-                length_m=self._ledger[-1].along_end_m if self._ledger else 0.0,
+                length_m=ledger[-1].along_end_m if ledger else 0.0,
                 stats=self._stats(),
+            )
+
+    def _not_inspected(self) -> Iterator[CoverageInterval]:
+        """Yield what arrived and was not inspected, and what was planned and never arrived."""
+        camera, arrived = self._station.camera, self._inspector.lines
+        last = self._ledger[-1] if self._ledger else None
+        covered = last.lines.stop if last else 0
+        if covered < arrived:
+            yield CoverageInterval(
+                camera=camera.name,
+                lines=LineRange(start=covered, stop=arrived),
+                along_start_m=last.along_end_m if last else 0.0,
+                along_end_m=self._inspector.length_m,
+                status=CoverageStatus.DROPPED,
+                reason="the run failed before this strip was inspected",
+            )
+        planned = self._source.total_lines or 0
+        if arrived < planned:
+            yield rest_of_coil(
+                camera=camera.name,
+                lines=LineRange(start=arrived, stop=planned),
+                along_start_m=self._inspector.length_m,
+                mm_per_line=camera.mm_per_line,
             )
 
     def _progress(self) -> Progress:
@@ -237,30 +281,6 @@ class _Run:
             "throughput_mpx_s": self._throughput_mpx_s(),
             "dropped_blocks": self._acquisition.dropped_blocks,
         }
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Let SIGINT and SIGTERM stop the source; a second one ends the process at once."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        signals = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.getsignal(number) for number in signals}
-
-        def stop(number: int, _frame: FrameType | None) -> None:
-            logger.warning("stopping", extra={"signal": signal.Signals(number).name})
-            self._stopped.set()
-            self._acquisition.stop()
-            for again in signals:
-                signal.signal(again, before[again])
-
-        for number in signals:
-            signal.signal(number, stop)
-        try:
-            yield
-        finally:
-            for number in signals:
-                signal.signal(number, before[number])
 
 
 def _now() -> str:

@@ -15,7 +15,7 @@ from stripscan.contract.manifest import Manifest
 from stripscan.contract.tiling import TileGrid
 from stripscan.runtime.axis import CoilAxis
 from stripscan.runtime.bands import Band, BandBuilder, Span
-from stripscan.runtime.edges import strip_edges
+from stripscan.runtime.edges import StripEdges
 from stripscan.runtime.engines.base import Engine
 from stripscan.runtime.measure import Metric
 from stripscan.runtime.segment import Segmenter
@@ -66,11 +66,7 @@ class CoilInspector:
         self, *, coil: str, station: Station, manifest: Manifest, engine: Engine, width_px: int
     ) -> None:
         inference, camera = station.inference, station.camera
-        grid = TileGrid(
-            width_px=width_px,
-            tile_px=inference.tile_px or manifest.input.tile_px,
-            halo_px=manifest.input.halo_px if inference.halo_px is None else inference.halo_px,
-        )
+        grid = tile_grid(station, manifest, width_px=width_px)
         reach = reach_px(
             station.stitch.join_mm, mm_per_line=camera.mm_per_line, mm_per_px=camera.mm_per_px
         )
@@ -91,9 +87,12 @@ class CoilInspector:
             lines=_WINDOW_TILES * grid.tile_px,
             picture_px=station.report.picture_px,
         )
+        self._strip = StripEdges(width_px=width_px, detect=camera.strip_edges == "detect")
         self._edges: NDArray[np.float32] = np.empty((0, 2), np.float32)
         self._edges_first = 0
+        self._covered_m: float | None = None
         self._host_ns = 0
+        self._abandoned = False
 
     @property
     def lines(self) -> int:
@@ -114,6 +113,7 @@ class CoilInspector:
         """Take in a block and yield what its bands change.
 
         Raises:
+            BundleError: The model found a class that its manifest does not have.
             EngineError: Inference failed.
         """
         self._axis.add(block)
@@ -121,26 +121,36 @@ class CoilInspector:
             yield self._inspect(band)
 
     def finish(self) -> Iterator[Outcome]:
-        """Yield what is left when the coil ends, and close all defects."""
-        for band in self._bands.flush():
-            yield self._inspect(band)
+        """Yield what is left when the coil ends, and close all defects.
+
+        Raises:
+            BundleError, EngineError: See ``push``.
+        """
+        if not self._abandoned:
+            for band in self._bands.flush():
+                yield self._inspect(band)
         yield self._outcome(self._labeller.flush(), (), self._host_ns)
 
+    def abandon(self) -> None:
+        """Let ``finish`` only close what is open: after a failure no more strip is inspected."""
+        self._abandoned = True
+
     def _inspect(self, band: Band) -> Outcome:
-        self._host_ns = band.host_ns
-        core = slice(self._grid.halo_px, self._grid.halo_px + band.core.lines)
-        edges = strip_edges(band.pixels, detect=self._camera.strip_edges == "detect")[core]
-        self._edges = np.concatenate([self._edges, edges])
-        self._window.push(band.pixels[core])
         if any(span.status is CoverageStatus.INSPECTED for span in band.spans):
             mask, score = self._segmenter.segment(band)
             _blank_unseen(mask, band)
         else:
             mask = score = np.zeros((band.core.lines, self._grid.width_px), np.uint8)
+        # Nothing has changed up to here: if inference failed, all that was inspected is whole.
+        self._host_ns = band.host_ns
+        pixels = band.pixels[self._grid.halo_px : self._grid.halo_px + band.core.lines]
+        self._edges = np.concatenate([self._edges, self._strip.push(pixels)])
+        self._window.push(pixels)
         return self._outcome(self._labeller.push(mask, score), band.spans, band.host_ns)
 
     def _outcome(self, step: Step, spans: tuple[Span, ...], host_ns: int) -> Outcome:
         changes = self._tracker.apply(step, self._metric())
+        coverage = tuple(self._interval(span) for span in spans)
         keep = self._labeller.next_line
         self._edges = self._edges[keep - self._edges_first :]
         self._edges_first = keep
@@ -148,7 +158,7 @@ class CoilInspector:
         return Outcome(
             changes=changes,
             pictures=tuple(self._pictures(changes.defects)),
-            coverage=tuple(self._interval(span) for span in spans),
+            coverage=coverage,
             host_ns=host_ns,
         )
 
@@ -170,14 +180,31 @@ class CoilInspector:
                 yield defect.number, picture
 
     def _interval(self, span: Span) -> CoverageInterval:
+        # The encoder of the next block may place the end of this one elsewhere; nothing may gape.
+        start_m = self._covered_m
+        end_m = self._covered_m = self._axis.along_m(span.lines.stop)
         return CoverageInterval(
             camera=self._camera.name,
             lines=span.lines,
-            along_start_m=self._axis.along_m(span.lines.start),
-            along_end_m=self._axis.along_m(span.lines.stop),
+            along_start_m=self._axis.along_m(span.lines.start) if start_m is None else start_m,
+            along_end_m=end_m,
             status=span.status,
             reason=span.reason,
         )
+
+
+def tile_grid(station: Station, manifest: Manifest, *, width_px: int) -> TileGrid:
+    """Return the tiles that a station asks for, or its bundle where the station says nothing.
+
+    Raises:
+        ConfigError: They leave nothing of a tile.
+    """
+    inference = station.inference
+    return TileGrid(
+        width_px=width_px,
+        tile_px=inference.tile_px or manifest.input.tile_px,
+        halo_px=manifest.input.halo_px if inference.halo_px is None else inference.halo_px,
+    )
 
 
 def reach_px(join_mm: float, *, mm_per_line: float, mm_per_px: float) -> Reach:

@@ -72,7 +72,9 @@ class StreamingLabeller:
 
     def __init__(self, *, width_px: int, reach: Reach) -> None:
         self._reach = reach
-        self._kernel = np.ones((2 * reach.lines + 1, 2 * reach.px + 1), np.uint8)
+        # A rectangle is dilated side by side: cost and memory grow with its sides, not its area.
+        self._along = np.ones((2 * reach.lines + 1, 1), np.uint8)
+        self._across = np.ones((1, 2 * reach.px + 1), np.uint8)
         self._mask = np.zeros((0, width_px), np.uint8)
         self._score = np.zeros((0, width_px), np.uint8)
         self._first = 0  # line of the first row of _mask
@@ -122,8 +124,9 @@ class StreamingLabeller:
         return step
 
     def _connect(self, rows: slice, start: int) -> Step:
-        binary = (self._mask > 0).astype(np.uint8)
-        wide = cv2.dilate(binary, self._kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+        wide = (self._mask > 0).astype(np.uint8)
+        for kernel in (self._along, self._across):
+            wide = np.asarray(cv2.dilate(wide, kernel, borderValue=0), np.uint8)
         count, labels = cv2.connectedComponents(wide[rows], connectivity=8, ltype=cv2.CV_32S)
         component, merged = self._identify(np.asarray(labels, np.int32), int(count))
         was_open = np.unique(self._bottom[self._bottom > 0]) - 1

@@ -155,7 +155,7 @@ class Store:
             coil: Its id.
             ended_at: ISO 8601, UTC.
             status: How it ended.
-            length_m: Length that passed, in m.
+            length_m: Length in m, planned strip that never arrived included.
             stats: Figures of the run (see ``CoilRecord``).
         """
         rows = self._all(

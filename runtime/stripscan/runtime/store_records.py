@@ -33,7 +33,7 @@ class CoilRecord:
         width_px: Width of the camera's image.
         mm_per_px: Pitch across in mm.
         mm_per_line: Nominal pitch along in mm.
-        length_m: Length that passed, in m; none while running.
+        length_m: Length in m, planned strip that never arrived included; none while running.
         bundle_name: Name of the bundle that inspected it.
         bundle_digest: Digest of that bundle's manifest.
         classes: Classes that the bundle can find.

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 from stripscan.contract.classes import DefectClass
 from stripscan.contract.defect import Defect, DefectPhase
+from stripscan.contract.errors import BundleError
 from stripscan.contract.rle import Runs
 from stripscan.runtime.measure import Measure, Metric, measure
-from stripscan.runtime.stitching import Step
+from stripscan.runtime.stitching import Piece, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +37,10 @@ class _Open:
 class DefectTracker:
     """Keeps the open components of one coil and turns them into defects.
 
-    A component becomes a defect as soon as it is as large as its class asks for, and keeps its
-    number for life. Where two defects turn out to be one, the lower number stays.
+    A component becomes a defect as soon as it is as large as its classes ask for, and keeps its
+    number for life. Where it has pixels of several classes, each counts as a share of its own
+    smallest area: such a sum only grows, so that what is found does not depend on where the strip
+    was cut. Where two defects turn out to be one, the lower number stays.
 
     Args:
         coil: Name of the coil.
@@ -65,10 +68,14 @@ class DefectTracker:
         Args:
             step: What changed.
             metric: Pitch and edges of at least the lines of the step's pieces.
+
+        Raises:
+            BundleError: A pixel has a class that is not among the classes.
         """
         merged = [pair for gone, into in step.merged if (pair := self._merge(gone, into))]
         touched: dict[int, None] = {into: None for _, into in step.merged}
         for piece in step.pieces:
+            self._check_classes(piece)
             component = self._open.setdefault(piece.component, _Open())
             component.measured.add(measure(piece, metric))
             component.waiting.append(piece.runs)
@@ -83,6 +90,21 @@ class DefectTracker:
             if component_closed:
                 self._report(component_closed, defects, runs, ended=True)
         return Changes(merged=tuple(merged), defects=tuple(defects), runs=tuple(runs))
+
+    def _check_classes(self, piece: Piece) -> None:
+        if foreign := set(piece.pixels.nonzero()[0].tolist()) - set(self._classes):
+            raise BundleError(
+                f"the model found class {min(foreign)}, its manifest has the classes "
+                f"{sorted(self._classes)}: export the bundle again"
+            )
+
+    def _is_defect(self, component: _Open) -> bool:
+        pixels = component.measured.pixels
+        shares = (
+            pixels[number] / max(self._min_area_px[kind.name], 1)
+            for number, kind in self._classes.items()
+        )
+        return bool(sum(shares) >= 1)
 
     def _merge(self, gone: int, into: int) -> tuple[int, int] | None:
         lost = self._open.pop(gone, None)
@@ -101,9 +123,8 @@ class DefectTracker:
     ) -> None:
         if component.measured.last_line < 0:
             return
-        wanted = self._classes[component.measured.class_id]
         if component.number is None:
-            if component.measured.area_px < self._min_area_px[wanted.name]:
+            if not self._is_defect(component):
                 return
             self._count += 1
             component.number = self._count

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from stripscan.contract.coverage import CoverageStatus
 from stripscan.contract.errors import StoreError
+from stripscan.contract.files import atomic_write
 from stripscan.runtime.acceptance import Acceptance, judge
 from stripscan.runtime.commands.run import INTERRUPTED, run_with_progress
 from stripscan.runtime.report.html import write_html
@@ -55,7 +56,9 @@ def demo(
     try:
         out.mkdir(parents=True, exist_ok=True)
         file = out / "station.toml"
-        file.write_text(_STATION.format(file=file, length_m=float(length_m), seed=seed))
+        text = _STATION.format(file=file, length_m=float(length_m), seed=seed)
+        with atomic_write(file) as station_file:
+            station_file.write(text.encode())
     except OSError as error:
         raise StoreError(f"{out}: cannot be written: {error.strerror}") from error
     station = load_station(file)

@@ -57,6 +57,8 @@ def evaluate_command(
 
 def _test_part(samples: list[Sample], split: Path) -> list[Sample]:
     wanted = set(read_split(split).test)
+    if not wanted:
+        raise DataError(f"{split}: has no test images; draw it with a larger --test")
     chosen = [sample for sample in samples if sample.name in wanted]
     if len(chosen) < len(wanted):
         raise DataError(

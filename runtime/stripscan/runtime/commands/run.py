@@ -11,10 +11,14 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from stripscan.contract.errors import ConfigError
 from stripscan.runtime.daemon import Progress as Where
 from stripscan.runtime.daemon import RunResult, run_station, station_bundle
+from stripscan.runtime.engines.onnxruntime import OnnxEngine
+from stripscan.runtime.inspector import tile_grid
 from stripscan.runtime.sources import open_source
 from stripscan.runtime.station import Station, load_station
+from stripscan.runtime.store import Store
 from stripscan.terminal.console import messages, results, say
 from stripscan.terminal.logs import configure_logging
 
@@ -25,22 +29,47 @@ INTERRUPTED = 4
 def run(
     station: Annotated[Path, typer.Argument(help="The station file.")],
     check: Annotated[bool, typer.Option("--check", help="Validate everything and stop.")] = False,
-    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+    log_level: Annotated[
+        str | None,
+        typer.Option(help="DEBUG, INFO, WARNING or ERROR; WARNING on a terminal, else INFO."),
+    ] = None,
     log_json: Annotated[bool, typer.Option("--log-json", help="One JSON object a line.")] = False,
 ) -> None:
     """Inspect a coil as a station file says, until its end or a signal."""
-    configure_logging("WARNING" if messages.is_terminal else log_level, as_json=log_json)
+    usual = "WARNING" if messages.is_terminal else "INFO"
+    configure_logging(log_level or usual, as_json=log_json)
     config = load_station(station)
     if check:
-        bundle = station_bundle(config)
-        open_source(config)
-        say(f"{station}: fine; bundle {bundle.manifest.name}, store {config.store.path}")
+        say(f"{station}: fine; {_checked(config)}")
         return
     result = run_with_progress(config)
     results.print(result.coil)
     if result.interrupted:
         say(f"stopped; what was inspected of coil {result.coil} is in {config.store.path}")
         sys.exit(INTERRUPTED)
+
+
+def _checked(station: Station) -> str:
+    """Return what a station would work with; nothing is written, and no live source is touched.
+
+    Raises:
+        StripscanError: The bundle, the source or the store would stop a run.
+    """
+    bundle = station_bundle(station)
+    OnnxEngine.from_bundle(bundle)
+    tile_grid(station, bundle.manifest, width_px=1)
+    source = open_source(station)
+    if not source.live:
+        with source:
+            pass
+    path, coil = station.store.path, station.coil.id
+    if path.exists():
+        with Store.open(path, readonly=True) as store:
+            if coil in {record.id for record in store.coils()}:
+                raise ConfigError(f"coil {coil} is already in {path}; choose another id")
+    elif not path.parent.is_dir():
+        raise ConfigError(f"store.path: the folder {path.parent} does not exist: make it")
+    return f"bundle {bundle.manifest.name}, store {path}"
 
 
 def run_with_progress(station: Station) -> RunResult:

@@ -1,0 +1,113 @@
+import threading
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import pytest
+
+from stripscan.contract.block import Block
+from stripscan.contract.errors import CameraLost
+from stripscan.runtime.acquisition import Acquisition
+from unit.runtime.inspection_samples import block
+
+LINES = 4
+
+
+class Tape:
+    """Plays blocks of four lines, as fast as they are taken or at once."""
+
+    width_px = 8
+
+    def __init__(self, count: int, *, live: bool = False, error: Exception | None = None) -> None:
+        self.total_lines = None
+        self.live = live
+        self.played = 0
+        self.all_played = threading.Event()
+        self.go_on = threading.Event()  # a live tape waits for it after its first block
+        self._count = count
+        self._error = error
+        self._stopped = threading.Event()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def blocks(self) -> Iterator[Block]:
+        while self.played < self._count and not self._stopped.is_set():
+            self.played += 1
+            if self.live and self.played == 2:
+                self.go_on.wait(5)
+            yield block(np.zeros((LINES, self.width_px), np.uint8), LINES * (self.played - 1))
+        self.all_played.set()
+        if self._error:
+            raise self._error
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+
+def numbers(blocks: list[Block]) -> list[int]:
+    return [b.first_line // LINES for b in blocks]
+
+
+def test_files_wait_and_nothing_is_lost() -> None:
+    tape = Tape(50)
+    acquisition = Acquisition(tape, queue_blocks=2)
+    taken = []
+    for each in acquisition.blocks():
+        taken.append(each)
+        assert tape.played <= len(taken) + 4
+    assert numbers(taken) == list(range(50))
+    assert acquisition.dropped_blocks == 0
+
+
+def test_a_live_source_loses_its_oldest_blocks_and_they_are_counted() -> None:
+    tape = Tape(50, live=True)
+    acquisition = Acquisition(tape, queue_blocks=3)
+    blocks = acquisition.blocks()
+    taken = [next(blocks)]
+    tape.go_on.set()
+    assert tape.all_played.wait(5)
+    taken.extend(blocks)
+    assert numbers(taken) == [0, 47, 48, 49]
+    assert acquisition.dropped_blocks == 46
+
+
+def test_an_error_comes_after_the_last_block() -> None:
+    acquisition = Acquisition(Tape(5, error=CameraLost("the cable")))
+    taken = []
+    with pytest.raises(CameraLost, match="the cable"):
+        taken.extend(acquisition.blocks())  # list.extend keeps what came before
+        pytest.fail("no error")
+    assert numbers(taken) == list(range(5))
+
+
+def test_stop_ends_it_and_what_has_arrived_is_still_yielded() -> None:
+    tape = Tape(10**9)
+    acquisition = Acquisition(tape, queue_blocks=4)
+    blocks = acquisition.blocks()
+    taken = [next(blocks)]
+    while tape.played < 6:
+        time.sleep(0.001)
+    acquisition.stop()
+    taken.extend(blocks)
+    assert numbers(taken) == list(range(tape.played))
+
+
+def test_stop_frees_a_source_that_waits_when_nobody_takes_any_more() -> None:
+    acquisition = Acquisition(Tape(10**9), queue_blocks=2)
+    blocks = acquisition.blocks()
+    next(blocks)
+    acquisition.stop()
+    acquisition._thread.join(5)
+    assert not acquisition._thread.is_alive()
+    blocks.close()

@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stripscan.runtime.latency import LatencyHistogram
+
+
+def histogram(latencies_ms: list[float]) -> LatencyHistogram:
+    counted = LatencyHistogram()
+    for latency_ms in latencies_ms:
+        counted.add(latency_ms)
+    return counted
+
+
+latencies = st.lists(st.floats(0.011, 1e6), min_size=1, max_size=300)
+
+
+@given(latencies, st.sampled_from([1, 25, 50, 90, 99, 100]))
+def test_percentiles_are_those_of_numpy_or_up_to_2_percent_more(
+    latencies_ms: list[float], percent: int
+) -> None:
+    exact = np.percentile(latencies_ms, percent, method="inverted_cdf")
+    found = histogram(latencies_ms).percentile_ms(percent)
+    assert found is not None
+    assert exact * (1 - 1e-9) <= found <= exact * (1.02 + 1e-9)
+    assert found <= max(latencies_ms)
+
+
+def test_the_largest_is_exact() -> None:
+    assert histogram([1.0, 7.25, 3.0]).max_ms == 7.25
+    assert histogram([1.0, 7.25, 3.0]).percentile_ms(100) == 7.25
+
+
+def test_what_is_too_short_to_tell_is_never_more_than_it_was() -> None:
+    assert histogram([0.0, 0.001]).percentile_ms(99) == 0.001
+
+
+def test_nothing_counted_is_no_latency_of_zero() -> None:
+    assert LatencyHistogram().max_ms is None
+    assert LatencyHistogram().percentile_ms(50) is None
+
+
+def test_memory_does_not_grow_with_the_coil() -> None:
+    random = np.random.default_rng(0)
+    counted = histogram(random.lognormal(2, 2, 20_000).tolist())
+    assert len(counted._counts) < 1000
+    assert counted.percentile_ms(50) == pytest.approx(np.exp(2), rel=0.1)
