@@ -2,6 +2,7 @@
 PYTHON ?= python3
 PYTEST_ARGS ?=
 DEMO_DIR ?= demo
+BUNDLE_RUN ?= runs/neu-strip-small
 
 LEAN := .venv
 DEV := .venv-dev
@@ -9,7 +10,7 @@ DOCS := .venv-docs
 READY := .installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs clean distclean
+.PHONY: help demo test lint format docs bundle clean distclean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +34,18 @@ format: $(DEV)/$(READY) ## Apply the style
 
 docs: $(DOCS)/$(READY) ## Build the documentation into site/
 	$(DOCS)/bin/mkdocs build --strict
+
+bundle: $(DEV)/$(READY) ## Train the default bundle again: make bundle DATA=/path/to/neu
+	@test -n "$(DATA)" || { \
+	    echo "Name the folder with neu-det, neu-seg and sd-saliency-900:" \
+	        "make bundle DATA=/path/to/neu" >&2; exit 2; }
+	mkdir -p $(dir $(BUNDLE_RUN))
+	$(DEV)/bin/stripscan data split "$(DATA)" --seed 7 --out $(BUNDLE_RUN)-split.json
+	$(DEV)/bin/stripscan train strip-small --data "$(DATA)" --split $(BUNDLE_RUN)-split.json \
+	    --out $(BUNDLE_RUN)
+	$(DEV)/bin/stripscan export $(BUNDLE_RUN)/checkpoint.safetensors --data "$(DATA)" \
+	    --split $(BUNDLE_RUN)-split.json --name neu-strip-small \
+	    --out runtime/stripscan/models/neu-strip-small.zip
 
 clean: ## Remove what the other targets wrote, but not the environments
 	rm -rf $(DEMO_DIR) dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis \
