@@ -1,0 +1,151 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("albumentations")
+
+from stripscan.train.augment import Augmenter, pack, padded
+from stripscan.train.module import unpack
+
+pytestmark = pytest.mark.train
+
+
+def unpacked(bits: np.ndarray, classes: int) -> np.ndarray:
+    planes = unpack(torch.from_numpy(bits)[None, None], classes=classes)
+    return planes[0].numpy().astype(bool)
+
+
+@given(
+    planes=arrays.arrays(
+        bool, st.tuples(st.integers(1, 8), st.integers(1, 9), st.integers(1, 9)), fill=st.nothing()
+    )
+)
+def test_labels_survive_packing(planes: np.ndarray) -> None:
+    bits = pack(planes)
+    assert bits.dtype == np.uint8
+    assert bits.shape == planes.shape[1:]
+    assert np.array_equal(unpacked(bits, len(planes)), planes)
+
+
+def marked(size: int = 90) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return an image that is bright exactly where class 2 is, and where class 5 is unknown."""
+    target = np.zeros((6, size, size), bool)
+    target[1, 10:40, 20:70] = True
+    target[1, 60:80, 5:25] = True
+    known = np.ones_like(target)
+    known[4] = ~target[1]
+    image = np.where(target[1], 165, 60).astype(np.uint8)
+    return image, target, known
+
+
+def test_the_same_seed_gives_the_same_variants() -> None:
+    example = marked()
+    one, again, other = (Augmenter(crop_px=64, seed=seed) for seed in (3, 3, 4))
+    first = [one(*example) for _ in range(5)]
+    second = [again(*example) for _ in range(5)]
+    third = [other(*example) for _ in range(5)]
+    for a, b in zip(first, second, strict=True):
+        assert np.array_equal(a.image, b.image)
+        assert np.array_equal(a.target, b.target)
+        assert np.array_equal(a.known, b.known)
+    assert not any(np.array_equal(a.image, c.image) for a, c in zip(first, third, strict=True))
+    assert not np.array_equal(first[0].image, first[1].image)
+
+
+def test_labels_move_with_the_metal() -> None:
+    augmenter = Augmenter(crop_px=64, seed=5)
+    for _ in range(40):
+        variant = augmenter(*marked())
+        assert variant.image.shape == variant.target.shape == variant.known.shape == (64, 64)
+        target, known = unpacked(variant.target, 6), unpacked(variant.known, 6)
+        inside = known[0]
+        there, elsewhere = (variant.image[inside & side].mean() for side in (target[1], ~target[1]))
+        assert there > elsewhere + 20
+        bright = variant.image > (there + elsewhere) / 2
+        assert np.mean(bright[inside] == target[1][inside]) > 0.96
+        assert not target[[0, 2, 3, 4, 5]].any()
+        assert np.array_equal(known[4], inside & ~target[1])
+
+
+def test_what_padding_adds_is_unknown() -> None:
+    augmenter = Augmenter(crop_px=64, seed=6)
+    target = np.ones((6, 40, 40), bool)
+    for _ in range(20):
+        variant = augmenter(np.full((40, 40), 128, np.uint8), target, np.ones_like(target))
+        known = unpacked(variant.known, 6)
+        rows, columns = known[0].any(axis=1).sum(), known[0].any(axis=0).sum()
+        assert 32 <= rows == columns <= 54  # 40 px, scaled by 0.8 to 1.35
+        assert known.sum() == 6 * rows * columns
+        assert np.array_equal(variant.target, variant.known)
+
+
+def test_lines_across_the_strip_stay_across() -> None:
+    lines = np.repeat(np.where(np.arange(24) % 2, 180, 60), 4).astype(np.uint8)
+    image = np.tile(lines[:, None], (1, 96))
+    target = np.zeros((6, 96, 96), bool)
+    target[5] = image > 100
+    augmenter = Augmenter(crop_px=64, seed=7)
+    for _ in range(60):
+        variant = augmenter(image, target, np.ones_like(target))
+        grey = variant.image.astype(float)
+        assert grey.mean(axis=1).std() > 10 * grey.mean(axis=0).std()
+        scratches = unpacked(variant.target, 6)[5]
+        assert (scratches == scratches[:, :1]).all()
+
+
+def corners_of_a_mark() -> set[tuple[bool, bool]]:
+    """Return in which corners (bottom, right) a mark from the top left ends up."""
+    image = np.full((64, 64), 100, np.uint8)
+    target = np.zeros((6, 64, 64), bool)
+    target[0, :20, :20] = True
+    augmenter = Augmenter(crop_px=64, seed=8)
+    corners = set()
+    for _ in range(80):
+        variant = augmenter(image, target, np.ones_like(target))
+        known, mark = np.argwhere(variant.known), np.argwhere(variant.target)
+        corners.add(tuple((mark.mean(axis=0) > known.mean(axis=0)).tolist()))
+    return corners
+
+
+def test_the_metal_is_turned_around() -> None:
+    assert corners_of_a_mark() >= {(False, False), (True, True)}
+
+
+@pytest.mark.xfail(
+    reason="albumentations gives every transform the same seed, so both flips always agree"
+)
+def test_the_metal_is_mirrored_along_and_across() -> None:
+    assert len(corners_of_a_mark()) == 4
+
+
+def test_light_varies() -> None:
+    image = np.full((64, 64), 100, np.uint8)
+    target = np.zeros((6, 64, 64), bool)
+    augmenter = Augmenter(crop_px=32, seed=8)
+    means = [augmenter(image, target, ~target).image.mean() for _ in range(120)]
+    assert min(means) < 75
+    assert max(means) > 125
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "padded_height", "padded_width"),
+    [(200, 200, 224, 224), (64, 40, 64, 64), (33, 96, 64, 96)],
+)
+def test_validation_mirrors_the_metal_and_knows_nothing_of_the_mirror(
+    height: int, width: int, padded_height: int, padded_width: int
+) -> None:
+    image = np.random.default_rng(0).integers(0, 255, (height, width), np.uint8)
+    target = np.ones((6, height, width), bool)
+    example = padded(image, target, target, multiple=32)
+    assert example.image.shape == (padded_height, padded_width)
+    assert np.array_equal(example.image[:height, :width], image)
+    mirrored = np.pad(
+        image, ((0, padded_height - height), (0, padded_width - width)), mode="reflect"
+    )
+    assert np.array_equal(example.image, mirrored)
+    assert np.count_nonzero(example.known) == height * width
+    assert (example.known[:height, :width] == 0b111111).all()
+    assert np.array_equal(example.target, example.known)
