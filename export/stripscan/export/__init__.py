@@ -1,0 +1,1 @@
+"""Export: a checkpoint in, a verified bundle out."""
