@@ -47,7 +47,7 @@ from stripscan.train.checkpoint import Checkpoint
 MODEL_FILE = "model.onnx"
 TILE_PX = 256
 HALO_PX = 16
-MIN_AREA_PX = 60
+MIN_AREA_PX = 30
 """Smallest defect that is reported: smaller specks are mostly noise."""
 
 PARITY_TILES = 64

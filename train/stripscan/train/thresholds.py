@@ -14,7 +14,7 @@ CANDIDATES = tuple(round(0.30 + 0.05 * step, 2) for step in range(13))
 UNMEASURED = 0.5
 """Probability for a class that validation does not show, or of which nothing is found."""
 
-MAX_CLEAN_SHARE = 1e-5
+MAX_CLEAN_SHARE = 5e-5
 """Share of the pixels of clean metal that may be taken for a class."""
 
 
