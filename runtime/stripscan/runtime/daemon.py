@@ -178,8 +178,8 @@ class _Run:
                 status = "interrupted" if self._stopped else "complete"
             finally:
                 self._close(status)
-        except StripscanError:
-            logger.exception("coil failed", extra={"coil": self._coil})
+        except StripscanError as error:
+            logger.error("coil failed", extra={"coil": self._coil, "reason": str(error)})
             raise
         logger.info("coil ended", extra={"coil": self._coil, "status": status})
         return RunResult(coil=self._coil, interrupted=status == "interrupted")

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from stripscan.contract.errors import ConfigError
+from stripscan.contract.errors import StoreError
 from stripscan.runtime.daemon import Progress as Where
 from stripscan.runtime.daemon import RunResult, run_station, station_bundle
 from stripscan.runtime.engines.onnxruntime import OnnxEngine
@@ -66,9 +66,9 @@ def _checked(station: Station) -> str:
     if path.exists():
         with Store.open(path, readonly=True) as store:
             if coil in {record.id for record in store.coils()}:
-                raise ConfigError(f"coil {coil} is already in {path}; choose another id")
+                raise StoreError(f"coil {coil} is already in {path}; choose another id")
     elif not path.parent.is_dir():
-        raise ConfigError(f"store.path: the folder {path.parent} does not exist: make it")
+        raise StoreError(f"the folder {path.parent} does not exist: make it, then try again")
     return f"bundle {bundle.manifest.name}, store {path}"
 
 
