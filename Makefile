@@ -10,7 +10,7 @@ DOCS := .venv-docs
 READY := .installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs bundle clean distclean
+.PHONY: help demo test lint format docs bundle bench clean distclean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ format: $(DEV)/$(READY) ## Apply the style
 
 docs: $(DOCS)/$(READY) ## Build the documentation into site/
 	$(DOCS)/bin/mkdocs build --strict
+
+bench: $(LEAN)/$(READY) ## Measure what the chain costs over the bare engine
+	$(LEAN)/bin/python benchmarks/chain.py
 
 bundle: $(DEV)/$(READY) ## Train the default bundle again: make bundle DATA=/path/to/neu
 	@test -n "$(DATA)" || { \

@@ -114,9 +114,6 @@ def test_the_metal_is_turned_around() -> None:
     assert corners_of_a_mark() >= {(False, False), (True, True)}
 
 
-@pytest.mark.xfail(
-    reason="albumentations gives every transform the same seed, so both flips always agree"
-)
 def test_the_metal_is_mirrored_along_and_across() -> None:
     assert len(corners_of_a_mark()) == 4
 

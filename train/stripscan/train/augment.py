@@ -76,6 +76,10 @@ class Augmenter:
             ],
             seed=seed,
         )
+        # Compose gives all transforms one seed: they would draw alike, and both flips agree.
+        seeds = np.random.SeedSequence(seed).generate_state(len(self._compose.transforms))
+        for transform, own in zip(self._compose.transforms, seeds, strict=True):
+            transform.set_random_seed(int(own))
 
     def __call__(
         self,
