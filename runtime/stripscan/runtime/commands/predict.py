@@ -48,7 +48,8 @@ def predict(
     except OSError as error:
         raise StoreError(f"{out}: cannot be made: {error.strerror}") from error
     for image, label in zip(images, labels, strict=True):
-        results.print(_line(predict_image(engine, opened, image, out, annotation=label)))
+        line = _line(predict_image(engine, opened, image, out, annotation=label))
+        results.print(line, soft_wrap=True)
     say(f"masks, overlays and records are in {out}")
 
 
