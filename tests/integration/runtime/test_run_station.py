@@ -27,7 +27,7 @@ from unit.runtime.inspection_samples import metal
 pytest.importorskip("onnx", reason="needs the export extra, to make a model")
 pytestmark = pytest.mark.export
 
-from unit.runtime.onnx_samples import dark_model  # noqa: E402 - needs onnx
+from unit.runtime.onnx_samples import dark_model
 
 LINES, WIDTH, COUNT = 80, 128, 5
 MM_PER_LINE, MM_PER_PX = 0.25, 0.5
