@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 from pathlib import Path
 
@@ -18,6 +19,10 @@ settings.load_profile("stripscan")
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "debian(package): needs a package of debian-packages.txt")
     config.stash[MISSING] = {}
+    # A shell lets what it starts in the background ignore Ctrl-C, and so would the programs that
+    # the tests start and interrupt.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
