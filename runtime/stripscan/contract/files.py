@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from stripscan.contract.errors import StoreError
+
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[IO[bytes]]:
@@ -36,6 +38,19 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         part.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file whole, or leave what was there.
+
+    Raises:
+        StoreError: The folder is missing or not writable, or the disk is full.
+    """
+    try:
+        with atomic_write(path) as file:
+            file.write(data)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def sync_folder(folder: Path) -> None:

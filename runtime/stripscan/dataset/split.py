@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stripscan.contract.errors import ConfigError, DataError, StoreError
-from stripscan.contract.files import atomic_write
+from stripscan.contract.errors import ConfigError, DataError
+from stripscan.contract.files import write_file
 from stripscan.dataset.images import pixel_digest, read_mono
 from stripscan.dataset.neu import NEU_DET, NEU_SEG
 from stripscan.dataset.samples import LabelKind, Sample, classes_of
@@ -160,11 +160,7 @@ def write_split(path: Path, split: Split) -> None:
         **{part: list(getattr(split, part)) for part in PARTS},
         "pixels": dict(sorted(split.pixels.items())),
     }
-    try:
-        with atomic_write(path) as file:
-            file.write(json.dumps(content, indent=1).encode())
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from error
+    write_file(path, json.dumps(content, indent=1).encode())
 
 
 def read_split(path: Path) -> Split:

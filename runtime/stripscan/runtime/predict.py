@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from stripscan.contract.bundle import Bundle
 from stripscan.contract.classes import DefectClass
-from stripscan.contract.errors import DataError, StoreError
-from stripscan.contract.files import atomic_write
+from stripscan.contract.errors import DataError
+from stripscan.contract.files import write_file
 from stripscan.contract.rle import runs_of
 from stripscan.dataset.images import read_mono
 from stripscan.dataset.metrics import class_score, count, one_hot
@@ -83,7 +83,7 @@ def predict(
     scale = 2 if max(pixels.shape) <= _SCALE_BELOW_PX else 1
     _write_png(out / f"{image.stem}.mask.png", mask)
     _write_png(out / f"{image.stem}.overlay.png", side_by_side(shown, scale=scale))
-    _write(out / f"{image.stem}.json", _record(result, classes, score, bundle))
+    write_file(out / f"{image.stem}.json", _record(result, classes, score, bundle))
     return result
 
 
@@ -141,12 +141,4 @@ def _record(
 
 def _write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
     _, encoded = cv2.imencode(".png", pixels)
-    _write(path, encoded.tobytes())
-
-
-def _write(path: Path, data: bytes) -> None:
-    try:
-        with atomic_write(path) as file:
-            file.write(data)
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from error
+    write_file(path, encoded.tobytes())

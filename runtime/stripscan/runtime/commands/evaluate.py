@@ -9,8 +9,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from stripscan.contract.bundle import open_bundle
-from stripscan.contract.errors import DataError, StoreError
-from stripscan.contract.files import atomic_write
+from stripscan.contract.errors import DataError
+from stripscan.contract.files import write_file
 from stripscan.dataset.evaluation import Evaluation
 from stripscan.dataset.neu import find_samples
 from stripscan.dataset.samples import Sample
@@ -50,7 +50,7 @@ def evaluate_command(
         task = progress.add_task("scoring", total=len(samples))
         evaluation = evaluate(engine, samples, on_image=lambda: progress.advance(task))
     if json_out is not None:
-        _write(json_out, evaluation)
+        write_file(json_out, json.dumps(evaluation.to_json(), indent=2).encode() + b"\n")
     for table in tables(evaluation):
         results.print(table)
 
@@ -66,14 +66,6 @@ def _test_part(samples: list[Sample], split: Path) -> list[Sample]:
             "the data folder"
         )
     return chosen
-
-
-def _write(path: Path, evaluation: Evaluation) -> None:
-    try:
-        with atomic_write(path) as file:
-            file.write(json.dumps(evaluation.to_json(), indent=2).encode() + b"\n")
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def tables(evaluation: Evaluation) -> list[Table]:

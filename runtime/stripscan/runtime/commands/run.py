@@ -1,15 +1,11 @@
 """``stripscan run``: the daemon."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from stripscan.contract.errors import StoreError
 from stripscan.runtime.daemon import Progress as Where
@@ -76,41 +72,27 @@ def run_with_progress(station: Station) -> RunResult:
     """Run a station with a live line in the terminal, where there is one."""
     if not messages.is_terminal:
         return run_station(station)
-    with _display(station) as show:
-        return run_station(station, on_progress=show.update)
+    columns = (
+        TextColumn("[bold]{task.description}"),
+        BarColumn(bar_width=None),
+        TextColumn("{task.fields[where]}"),
+        TimeElapsedColumn(),
+    )
+    planned_m = station.coil.length_m
+    with Progress(*columns, console=messages, expand=True) as bar:
+        task = bar.add_task(station.name, total=None, where="warming up")
+
+        def show(where: Where) -> None:
+            text = _line(where, planned_m)
+            bar.update(task, completed=where.lines, total=where.total_lines, where=text)
+
+        return run_station(station, on_progress=show)
 
 
-class _Display:
-    def __init__(self, station: Station) -> None:
-        self._planned_m = station.coil.length_m
-        self._bar = Progress(
-            TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.fields[where]}"),
-            TimeElapsedColumn(),
-            console=messages,
-        )
-        self._task = self._bar.add_task(station.name, total=None, where="warming up")
-
-    def update(self, where: Where) -> None:
-        share = f" of {self._planned_m:.0f}" if self._planned_m else ""
-        latency = f"{where.latency_p50_ms:.0f} ms" if where.latency_p50_ms is not None else "–"
-        self._bar.update(
-            self._task,
-            completed=where.lines,
-            total=where.total_lines,
-            where=f"{where.length_m:6.1f}{share} m  {where.defects} defects  "
-            f"{where.throughput_mpx_s:.1f} Mpx/s  P50 {latency}",
-        )
-
-    def renderable(self) -> Table:
-        grid = Table.grid(expand=True)
-        grid.add_row(self._bar)
-        return grid
-
-
-@contextmanager
-def _display(station: Station) -> Iterator[_Display]:
-    display = _Display(station)
-    with Live(display.renderable(), console=messages, refresh_per_second=8):
-        yield display
+def _line(where: Where, planned_m: float | None) -> str:
+    share = f" of {planned_m:.0f}" if planned_m else ""
+    latency = f"{where.latency_p50_ms:.0f} ms" if where.latency_p50_ms is not None else "–"
+    return (
+        f"{where.length_m:6.1f}{share} m  {where.defects} defects  "
+        f"{where.throughput_mpx_s:.1f} Mpx/s  P50 {latency}"
+    )
