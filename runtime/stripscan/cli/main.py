@@ -14,7 +14,8 @@ from stripscan.runtime.commands.report import report
 from stripscan.runtime.commands.run import run
 from stripscan.runtime.commands.simulate import simulate
 from stripscan.terminal.errors import guard
-from stripscan.train.command import data, train
+from stripscan.train.commands.data import data
+from stripscan.train.commands.train import train
 
 app = typer.Typer(
     name="stripscan",

@@ -24,10 +24,7 @@ from stripscan.dataset.metrics import (
     one_hot,
     pool,
 )
-from stripscan.dataset.samples import LabelKind, Labelled, Sample
-
-PIXEL_CLASSES: Final = ("inclusion", "patches", "scratches")
-"""Classes that public pixel masks exist for."""
+from stripscan.dataset.samples import PIXEL_CLASSES, LabelKind, Labelled, Sample
 
 _PIXEL_IDS: Final = tuple(CLASS_ID[name] for name in PIXEL_CLASSES)
 
@@ -95,6 +92,7 @@ class Evaluator:
         self._boxes: list[ImageCounts] = []
         self._boxes_boxed: list[ImageCounts] = []
         self._pixel: list[ImageCounts] = []
+        self._all: list[ImageCounts] = []
 
     def add(self, sample: Sample, labelled: Labelled, predicted_mask: NDArray[np.uint8]) -> None:
         """Score one image.
@@ -109,12 +107,15 @@ class Evaluator:
         """
         if sample.label is None:
             raise ValueError(f"'{sample.name}' has no label to score against")
-        counts = count(one_hot(predicted_mask), labelled.target, labelled.known)
+        predicted = one_hot(predicted_mask)
+        if labelled.boxes is not None:
+            known = np.ones_like(labelled.known)
+            self._boxes.append(count(predicted, labelled.boxes, known))
+            self._boxes_boxed.append(count(boxed(predicted_mask), labelled.boxes, known))
+        counts = count(predicted, labelled.target, labelled.known)
+        self._all.append(counts)
         if sample.kind is LabelKind.MASK:
             self._pixel.append(counts)
-            return
-        self._boxes.append(counts)
-        self._boxes_boxed.append(count(boxed(predicted_mask), labelled.target, labelled.known))
 
     def result(self) -> Evaluation:
         """Return the figures of all images so far."""
@@ -125,14 +126,14 @@ class Evaluator:
             miou_pixel=miou_pooled(self._pixel, _PIXEL_IDS),
             miou_pixel_with_background=miou_pooled(self._pixel, _PIXEL_IDS, with_background=True),
             per_class={c.name: self._report(c.id, c.name) for c in NEU_CLASSES},
-            n_images=len(self._boxes) + len(self._pixel),
+            n_images=len(self._all),
             n_images_boxes=len(self._boxes),
             n_images_pixel=len(self._pixel),
         )
 
     def _report(self, class_id: int, name: str) -> ClassReport:
         by_mask = name in PIXEL_CLASSES
-        images = self._pixel if by_mask else [*self._boxes, *self._pixel]
+        images = self._pixel if by_mask else self._all
         return ClassReport(
             score=class_score(pool(images), class_id),
             n_images=sum(1 for i in images if int(i.tp[class_id] + i.fn[class_id]) > 0),

@@ -18,6 +18,12 @@ UNLABELLED: Final = 255
 
 ALL_CLASSES: Final = frozenset(CLASS_ID)
 
+PIXEL_CLASSES: Final = ("inclusion", "patches", "scratches")
+"""Classes of compact defects, for which a box is not a mask.
+
+The others are spread textures: a box is close to the truth, and public data have nothing finer.
+"""
+
 SAME_IDS: Final = tuple((c.id, c.id) for c in NEU_CLASSES)
 """``Sample.mask_ids`` of masks that hold stripscan's own class ids."""
 
@@ -42,6 +48,7 @@ class Sample:
         classes_known: Classes whose presence and absence the label states; the others are
             ignored in loss and metrics.
         mask_ids: Pairs of a mask's value and the class id that it stands for; 0 is background.
+        boxes: VOC file that labels the same pixels beside a mask; None where there is none.
     """
 
     name: str
@@ -51,6 +58,7 @@ class Sample:
     kind: LabelKind
     classes_known: frozenset[str] = ALL_CLASSES
     mask_ids: tuple[tuple[int, int], ...] = SAME_IDS
+    boxes: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,16 +68,19 @@ class Labelled:
     Attributes:
         image: uint8 ``[H, W]``, 0-255.
         target: bool ``[6, H, W]``; channel ``c`` is class id ``c + 1``. Classes may overlap.
-        known: bool ``[6, H, W]``; False where the label does not say, to be ignored.
+        known: bool ``[6, H, W]``; False where the label does not say, to be ignored: classes that
+            it does not label, and the inside of a box of a compact defect (``PIXEL_CLASSES``).
+        boxes: bool ``[6, H, W]``, filled boxes; None where the image has no box label.
     """
 
     image: NDArray[np.uint8]
     target: NDArray[np.bool_]
     known: NDArray[np.bool_]
+    boxes: NDArray[np.bool_] | None = None
 
 
 def load(sample: Sample, *, scale_16bit: bool = False) -> Labelled:
-    """Read a sample from disk; boxes are filled.
+    """Read a sample from disk.
 
     Raises:
         DataError: The image or the label cannot be used, or they do not fit each other.
@@ -82,11 +93,14 @@ def load(sample: Sample, *, scale_16bit: bool = False) -> Labelled:
     for name in sample.classes_known:
         known[CLASS_ID[name] - 1] = True
     if sample.kind is LabelKind.BOXES:
-        target = _fill_boxes(sample.label, image.shape)
-    else:
-        target, labelled = _expand_mask(sample, sample.label, image.shape)
-        known &= labelled
-    return Labelled(image=image, target=target, known=known)
+        boxes = _fill_boxes(sample.label, image.shape)
+        compact = np.zeros((len(NEU_CLASSES), 1, 1), bool)
+        compact[[CLASS_ID[name] - 1 for name in PIXEL_CLASSES]] = True
+        inside = boxes & compact
+        return Labelled(image=image, target=boxes & ~inside, known=known & ~inside, boxes=boxes)
+    target, labelled = _expand_mask(sample, sample.label, image.shape)
+    second = None if sample.boxes is None else _fill_boxes(sample.boxes, image.shape)
+    return Labelled(image=image, target=target, known=known & labelled, boxes=second)
 
 
 def classes_of(sample: Sample) -> frozenset[str]:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -14,9 +14,15 @@ from numpy.typing import NDArray
 from stripscan.contract.errors import ConfigError, DataError
 from stripscan.contract.files import write_file
 from stripscan.dataset.images import pixel_digest, read_mono
-from stripscan.dataset.neu import NEU_DET, NEU_SEG
+from stripscan.dataset.neu import NEU_SEG
 from stripscan.dataset.samples import LabelKind, Sample, classes_of
-from stripscan.dataset.sources import SourceMatch, group_sources, match_sources, same_orientation
+from stripscan.dataset.sources import (
+    SAME_PICTURE,
+    SourceMatch,
+    group_sources,
+    match_sources,
+    same_orientation,
+)
 
 __all__ = [
     "SourceMatch",
@@ -194,7 +200,7 @@ def best_label(samples: Sequence[Sample], pictures: NDArray[np.int64]) -> list[S
     """Choose one sample per picture, the one with the best label.
 
     The mask of NEU-Seg before other masks before boxes. Of the four rotations in NEU-Seg the one
-    that lies as in NEU-DET is taken, where NEU-DET has the picture.
+    that lies as in NEU-DET is taken, where NEU-DET has the picture; its boxes then come along.
 
     Args:
         samples: All samples.
@@ -214,11 +220,16 @@ def best_label(samples: Sequence[Sample], pictures: NDArray[np.int64]) -> list[S
 def _best(group: list[Sample]) -> Sample:
     ranked = sorted(group, key=lambda sample: (_rank(sample), sample.name))
     rivals = [sample for sample in ranked if _rank(sample) == _rank(ranked[0])]
-    upright = [sample for sample in group if sample.dataset == NEU_DET]
-    if len(rivals) == 1 or not upright or rivals[0].dataset == NEU_DET:
+    boxed = [sample for sample in group if sample.kind is LabelKind.BOXES]
+    if not boxed or rivals[0].kind is LabelKind.BOXES:
         return rivals[0]
-    reference = read_mono(min(upright, key=lambda sample: sample.name).image)
-    return max(rivals, key=lambda sample: same_orientation(read_mono(sample.image), reference))
+    upright = min(boxed, key=lambda sample: sample.name)
+    reference = read_mono(upright.image)
+    alike = [same_orientation(read_mono(sample.image), reference) for sample in rivals]
+    best = int(np.argmax(alike))
+    if alike[best] < SAME_PICTURE:
+        return rivals[0]
+    return replace(rivals[best], boxes=upright.label)
 
 
 def _rank(sample: Sample) -> int:

@@ -70,8 +70,11 @@ def predict(
     iou: dict[str, float] | None = None
     if annotation is not None:
         labelled = load(_sample(image, annotation))
-        shown.append(("annotation", overlay(pixels, labelled.target, classes)))
-        counts = count(one_hot(mask), labelled.target, labelled.known)
+        truth, known = labelled.target, labelled.known
+        if labelled.boxes is not None:
+            truth, known = labelled.boxes, np.ones_like(known)
+        shown.append(("annotation", overlay(pixels, truth, classes)))
+        counts = count(one_hot(mask), truth, known)
         scores = {c.name: class_score(counts, c.id).iou for c in classes}
         iou = {name: value for name, value in scores.items() if value is not None}
     result = Prediction(

@@ -13,16 +13,22 @@ def sample(kind: LabelKind, label: Path | None = Path("a.png")) -> Sample:
     return Sample(name="x/a", dataset="x", image=Path("a.png"), label=label, kind=kind)
 
 
-def truth(rows: list[list[int]]) -> Labelled:
+def truth(rows: list[list[int]], *, boxes: bool = False) -> Labelled:
     mask = np.array(rows, np.uint8)
-    return Labelled(image=mask, target=one_hot(mask), known=np.ones((6, *mask.shape), bool))
+    target = one_hot(mask)
+    return Labelled(
+        image=mask,
+        target=target,
+        known=np.ones((6, *mask.shape), bool),
+        boxes=target if boxes else None,
+    )
 
 
 def test_boxes_and_pixel_masks_are_scored_apart():
     evaluator = Evaluator()
     evaluator.add(
         sample(LabelKind.BOXES),
-        truth([[5, 5, 5], [5, 5, 5]]),
+        truth([[5, 5, 5], [5, 5, 5]], boxes=True),
         np.array([[5, 0, 0], [0, 5, 5]], np.uint8),
     )
     evaluator.add(
@@ -43,13 +49,29 @@ def test_boxes_and_pixel_masks_are_scored_apart():
 
 def test_a_false_alarm_of_a_boxed_class_counts_on_every_image():
     evaluator = Evaluator()
-    evaluator.add(sample(LabelKind.BOXES), truth([[5, 5, 5]]), np.array([[5, 5, 5]], np.uint8))
+    evaluator.add(
+        sample(LabelKind.BOXES), truth([[5, 5, 5]], boxes=True), np.array([[5, 5, 5]], np.uint8)
+    )
     evaluator.add(sample(LabelKind.MASK), truth([[2, 2, 0]]), np.array([[2, 2, 5]], np.uint8))
 
     scale = evaluator.result().per_class["rolled-in_scale"]
 
     assert scale.score.precision == pytest.approx(3 / 4)
     assert (scale.n_images, scale.label) == (1, LabelKind.BOXES)
+
+
+def test_an_image_with_mask_and_boxes_counts_once():
+    evaluator = Evaluator()
+    evaluator.add(
+        sample(LabelKind.MASK),
+        truth([[2, 2, 0]], boxes=True),
+        np.array([[2, 2, 0]], np.uint8),
+    )
+
+    result = evaluator.result()
+
+    assert (result.n_images, result.n_images_boxes, result.n_images_pixel) == (1, 1, 1)
+    assert result.dice == result.dice_pixel == 1.0
 
 
 def test_json_has_null_where_no_image_has_the_label():

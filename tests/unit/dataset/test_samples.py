@@ -44,12 +44,31 @@ def test_boxes_are_filled_and_may_overlap(tmp_path):
     labelled = load(sample)
 
     assert labelled.image.shape == (6, 8)
-    assert labelled.target.shape == labelled.known.shape == (6, 6, 8)
-    assert labelled.target.sum(axis=(1, 2)).tolist() == [0, 6, 0, 0, 0, 30]
-    assert labelled.target[1, 1, 2]
-    assert labelled.target[5, 1, 2]
-    assert labelled.known.all()
-    assert classes_of(sample) == {"inclusion", "scratches"}
+    assert labelled.boxes is not None
+    assert labelled.boxes.shape == labelled.known.shape == (6, 6, 8)
+    assert labelled.boxes.sum(axis=(1, 2)).tolist() == [0, 6, 0, 0, 0, 30]
+    assert labelled.boxes[1, 1, 2]
+    assert labelled.boxes[5, 1, 2]
+
+
+def test_a_box_is_the_mask_of_a_texture_but_hides_that_of_a_compact_defect(tmp_path):
+    sample = boxes(tmp_path, ("crazing", 1, 1, 3, 2), ("scratches", 3, 2, 8, 6))
+
+    labelled = load(sample)
+
+    assert labelled.target.sum(axis=(1, 2)).tolist() == [6, 0, 0, 0, 0, 0]
+    assert (~labelled.known).sum(axis=(1, 2)).tolist() == [0, 0, 0, 0, 0, 30]
+
+
+def test_boxes_may_come_beside_a_mask(tmp_path):
+    second = boxes(tmp_path, ("inclusion", 1, 1, 3, 2)).label
+    sample = masked(tmp_path, np.full((6, 8), 2, np.uint8), boxes=second)
+
+    labelled = load(sample)
+
+    assert labelled.boxes is not None
+    assert labelled.boxes[1].sum() == 6
+    assert labelled.target[1].all()
 
 
 def test_a_box_beyond_the_picture_is_refused(tmp_path):

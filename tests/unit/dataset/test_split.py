@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 
@@ -136,9 +137,13 @@ def test_missing_images_are_noticed(samples):
 def test_the_pixel_mask_replaces_the_box(tmp_path):
     boxes = sample(tmp_path, "inclusion_7", dataset="neu-det", kind=LabelKind.BOXES)
     binary = sample(tmp_path, "In_7", dataset="sd-saliency-900")
+    binary.image.write_bytes(boxes.image.read_bytes())
     alone = sample(tmp_path, "crazing_1", dataset="neu-det", kind=LabelKind.BOXES)
 
-    assert best_label([boxes, binary, alone], np.array([0, 0, 1])) == [alone, binary]
+    assert best_label([boxes, binary, alone], np.array([0, 0, 1])) == [
+        alone,
+        dataclasses.replace(binary, boxes=boxes.label),
+    ]
 
 
 def test_of_rotated_masks_the_upright_one_is_chosen(tmp_path):
@@ -151,4 +156,6 @@ def test_of_rotated_masks_the_upright_one_is_chosen(tmp_path):
     for k, one in enumerate(turned):
         cv2.imwrite(str(one.image), np.rot90(upright, k + 1))
 
-    assert best_label([*turned, reference], np.zeros(5, int)) == [turned[3]]
+    assert best_label([*turned, reference], np.zeros(5, int)) == [
+        dataclasses.replace(turned[3], boxes=reference.label)
+    ]

@@ -1,0 +1,1 @@
+"""The commands that this layer brings to the ``stripscan`` program."""

@@ -1,0 +1,8 @@
+"""``stripscan data``: what is done to data sets before and beside training."""
+
+import typer
+
+from stripscan.train.commands.split import split
+
+data = typer.Typer(no_args_is_help=True, help="Look at data sets and divide them.")
+data.command()(split)
