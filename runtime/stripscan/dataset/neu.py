@@ -1,4 +1,4 @@
-"""Finds the samples of the NEU family, and of a plain folder of images and masks.
+"""Finds the samples of the NEU family, of prepared data, and of plain images and masks.
 
 NEU-Seg and SD-saliency-900 label inclusion, patches and scratches; their images are NEU images
 of these three classes, so crazing, pitted surface and rolled-in scale count as known and absent.
@@ -13,6 +13,7 @@ from typing import Final
 from stripscan.contract.classes import CLASS_ID
 from stripscan.contract.errors import DataError
 from stripscan.dataset.images import IMAGE_SUFFIXES
+from stripscan.dataset.record import IMAGES, MASKS, RECORD_NAME, prepared_samples
 from stripscan.dataset.samples import SAME_IDS, LabelKind, Sample
 
 NEU_DET: Final = "neu-det"
@@ -26,12 +27,17 @@ NEU_SEG_IDS: Final = (
 )
 """Mask values of NEU-Seg and the class ids they stand for."""
 
+NEU_DET_FOLDERS: Final = ("IMAGES", "ANNOTATIONS")
+NEU_SEG_FOLDERS: Final = ("images/training", "annotations/training")
+SD_SALIENCY_FOLDERS: Final = ("Source Images", "Ground truth")
+
 SD_CLASSES: Final = {"In": "inclusion", "Pa": "patches", "Sc": "scratches"}
 """Class of an SD-saliency-900 image by the first letters of its name."""
 
 LAYOUTS: Final = (
     "NEU-DET (IMAGES + ANNOTATIONS), NEU-Seg (images/training, images/test + annotations/...), "
-    "SD-saliency-900 (Source Images + Ground truth), or images/ + masks/ with class ids as PNG"
+    "SD-saliency-900 (Source Images + Ground truth), what 'stripscan data prepare' makes of other "
+    "formats, or images/ + masks/ with class ids as PNG"
 )
 
 logger = logging.getLogger(__name__)
@@ -61,19 +67,25 @@ def find_samples(folder: Path) -> list[Sample]:
 
 
 def _samples_of(place: Path) -> Iterator[Sample]:
-    layouts: tuple[tuple[str, str, Callable[[Path], Iterator[Sample]]], ...] = (
-        ("IMAGES", "ANNOTATIONS", _neu_det),
-        ("images/training", "annotations/training", _neu_seg),
-        ("Source Images", "Ground truth", _sd_saliency),
-        ("images", "masks", _images_and_masks),
+    layouts: tuple[tuple[tuple[str, str], Callable[[Path], Iterator[Sample]]], ...] = (
+        (NEU_DET_FOLDERS, neu_det_samples),
+        (NEU_SEG_FOLDERS, neu_seg_samples),
+        (SD_SALIENCY_FOLDERS, sd_saliency_samples),
     )
-    for images, labels, read in layouts:
-        if (place / images).is_dir() and (place / labels).is_dir():
+    for folders, read in layouts:
+        if all((place / folder).is_dir() for folder in folders):
             yield from read(place)
+    if not (place / IMAGES).is_dir():
+        return
+    if (place / RECORD_NAME).is_file():
+        yield from prepared_samples(place)
+    elif (place / MASKS).is_dir():
+        yield from _images_and_masks(place)
 
 
-def _neu_det(place: Path) -> Iterator[Sample]:
-    folders = (("IMAGES", "ANNOTATIONS"), ("Validation_Images", "Validation_Annotations"))
+def neu_det_samples(place: Path) -> Iterator[Sample]:
+    """Yield the samples of NEU-DET, those that its authors set aside included."""
+    folders = (NEU_DET_FOLDERS, ("Validation_Images", "Validation_Annotations"))
     for images, labels in folders:
         for image, label in _pairs(place / images, place / labels, ".xml"):
             yield Sample(
@@ -85,7 +97,8 @@ def _neu_det(place: Path) -> Iterator[Sample]:
             )
 
 
-def _neu_seg(place: Path) -> Iterator[Sample]:
+def neu_seg_samples(place: Path) -> Iterator[Sample]:
+    """Yield the samples of NEU-Seg."""
     for part in ("training", "test"):
         for image, label in _pairs(place / "images" / part, place / "annotations" / part, ".png"):
             yield Sample(
@@ -98,8 +111,14 @@ def _neu_seg(place: Path) -> Iterator[Sample]:
             )
 
 
-def _sd_saliency(place: Path) -> Iterator[Sample]:
-    for image, label in _pairs(place / "Source Images", place / "Ground truth", ".png"):
+def sd_saliency_samples(place: Path) -> Iterator[Sample]:
+    """Yield the samples of SD-saliency-900.
+
+    Raises:
+        DataError: An image is not called after its class, or has no mask.
+    """
+    images, masks = (place / folder for folder in SD_SALIENCY_FOLDERS)
+    for image, label in _pairs(images, masks, ".png"):
         prefix = image.stem.split("_")[0]
         if prefix not in SD_CLASSES:
             raise DataError(
@@ -118,7 +137,7 @@ def _sd_saliency(place: Path) -> Iterator[Sample]:
 
 def _images_and_masks(place: Path) -> Iterator[Sample]:
     dataset = place.resolve().name
-    for image, label in _pairs(place / "images", place / "masks", ".png"):
+    for image, label in _pairs(place / IMAGES, place / MASKS, ".png"):
         yield Sample(
             name=f"{dataset}/{image.stem}",
             dataset=dataset,

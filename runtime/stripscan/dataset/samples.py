@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stripscan.contract.classes import CLASS_ID, NEU_CLASSES
 from stripscan.contract.errors import DataError
 from stripscan.dataset.images import read_ids, read_mono
-from stripscan.dataset.voc import read_voc
+from stripscan.dataset.voc import read_voc, unlabelled_boxes
 
 UNLABELLED: Final = 255
 """Value of mask pixels that nobody labelled, unless ``Sample.mask_ids`` gives it a class."""
@@ -69,7 +69,8 @@ class Labelled:
         image: uint8 ``[H, W]``, 0-255.
         target: bool ``[6, H, W]``; channel ``c`` is class id ``c + 1``. Classes may overlap.
         known: bool ``[6, H, W]``; False where the label does not say, to be ignored: classes that
-            it does not label, and the inside of a box of a compact defect (``PIXEL_CLASSES``).
+            it does not label, the inside of a box of a compact defect (``PIXEL_CLASSES``), and
+            boxes of which nothing is said.
         boxes: bool ``[6, H, W]``, filled boxes; None where the image has no box label.
     """
 
@@ -79,13 +80,21 @@ class Labelled:
     boxes: NDArray[np.bool_] | None = None
 
 
-def load(sample: Sample, *, scale_16bit: bool = False) -> Labelled:
+def load(
+    sample: Sample, *, scale_16bit: bool = False, image: NDArray[np.uint8] | None = None
+) -> Labelled:
     """Read a sample from disk.
+
+    Args:
+        sample: The sample.
+        scale_16bit: See ``read_mono``.
+        image: Its picture, where that was read already.
 
     Raises:
         DataError: The image or the label cannot be used, or they do not fit each other.
     """
-    image = read_mono(sample.image, scale_16bit=scale_16bit)
+    if image is None:
+        image = read_mono(sample.image, scale_16bit=scale_16bit)
     shape = (len(NEU_CLASSES), *image.shape)
     if sample.label is None:
         return Labelled(image=image, target=np.zeros(shape, bool), known=np.zeros(shape, bool))
@@ -97,7 +106,8 @@ def load(sample: Sample, *, scale_16bit: bool = False) -> Labelled:
         compact = np.zeros((len(NEU_CLASSES), 1, 1), bool)
         compact[[CLASS_ID[name] - 1 for name in PIXEL_CLASSES]] = True
         inside = boxes & compact
-        return Labelled(image=image, target=boxes & ~inside, known=known & ~inside, boxes=boxes)
+        known &= ~inside & ~_fill_unlabelled(sample.label, image.shape)
+        return Labelled(image=image, target=boxes & ~inside, known=known, boxes=boxes)
     target, labelled = _expand_mask(sample, sample.label, image.shape)
     second = None if sample.boxes is None else _fill_boxes(sample.boxes, image.shape)
     return Labelled(image=image, target=target, known=known & labelled, boxes=second)
@@ -131,6 +141,14 @@ def _fill_boxes(path: Path, shape: tuple[int, ...]) -> NDArray[np.bool_]:
             )
         target[CLASS_ID[box.class_name] - 1, box.top : box.bottom, box.left : box.right] = True
     return target
+
+
+def _fill_unlabelled(path: Path, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return where boxes lie of which nothing is said, ``[H, W]``."""
+    filled = np.zeros(shape, bool)
+    for box in unlabelled_boxes(path):
+        filled[box.top : box.bottom, box.left : box.right] = True
+    return filled
 
 
 def _expand_mask(

@@ -1,4 +1,4 @@
-"""Reads boxes from Pascal VOC annotations.
+"""Reads and writes boxes as Pascal VOC annotations.
 
 NEU-DET counts from 1 and includes the last pixel, as VOC defines it: over its 1,620 files here
 the smallest coordinate is 1 (never 0) and the largest is 200 in images of 200 px. So
@@ -6,8 +6,10 @@ the smallest coordinate is 1 (never 0) and the largest is 200 in images of 200 p
 """
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
@@ -15,6 +17,9 @@ from defusedxml import ElementTree as SafeElementTree
 
 from stripscan.contract.classes import CLASS_ID
 from stripscan.contract.errors import DataError
+
+UNLABELLED_NAME: Final = "unlabelled"
+"""Class name of a box of which nothing is said: a defect, and none of ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,18 +42,62 @@ class Box:
 
 
 def read_voc(path: Path) -> tuple[Box, ...]:
-    """Return the boxes of one annotation file, in the order of the file.
+    """Return the boxes of our classes in one annotation file, in the order of the file.
+
+    Raises:
+        DataError: As ``read_boxes``, or a box is of an unknown class.
+    """
+    boxes = read_boxes(path)
+    for box in boxes:
+        if box.class_name not in CLASS_ID and box.class_name != UNLABELLED_NAME:
+            near = difflib.get_close_matches(box.class_name.lower(), CLASS_ID, n=1, cutoff=0.0)[0]
+            raise DataError(
+                f"{path}: unknown class '{box.class_name}'; did you mean '{near}'? "
+                f"Valid are {', '.join(CLASS_ID)}"
+            )
+    return tuple(box for box in boxes if box.class_name != UNLABELLED_NAME)
+
+
+def unlabelled_boxes(path: Path) -> tuple[Box, ...]:
+    """Return the boxes of one annotation file of which nothing is said.
+
+    Raises:
+        DataError: As ``read_boxes``.
+    """
+    return tuple(box for box in read_boxes(path) if box.class_name == UNLABELLED_NAME)
+
+
+def read_boxes(path: Path) -> tuple[Box, ...]:
+    """Return all boxes of one annotation file, whatever their classes are called.
 
     Raises:
         DataError: The file cannot be read, is no safe XML (it declares entities or refers to
-            other files), names an unknown class, or has a box that is inverted or lies outside
-            the size that the file states.
+            other files), or has a box without a class, that is inverted, or that lies outside the
+            size that the file states.
     """
     root = _parse(path)
     size = root.find("size")
     width = _optional_size(size, "width")
     height = _optional_size(size, "height")
     return tuple(_read_box(path, node, width, height) for node in root.iter("object"))
+
+
+def voc_bytes(boxes: Iterable[Box], shape: tuple[int, int]) -> bytes:
+    """Return an annotation file; class names are ours and need no escaping.
+
+    Args:
+        boxes: Boxes of our classes, or ``UNLABELLED_NAME``.
+        shape: Height and width of the image in pixels.
+    """
+    height, width = shape
+    objects = "".join(
+        f"  <object>\n    <name>{box.class_name}</name>\n"
+        f"    <bndbox><xmin>{box.left + 1}</xmin><ymin>{box.top + 1}</ymin>"
+        f"<xmax>{box.right}</xmax><ymax>{box.bottom}</ymax></bndbox>\n  </object>\n"
+        for box in boxes
+    )
+    size = f"<size><width>{width}</width><height>{height}</height><depth>1</depth></size>"
+    return f"<annotation>\n  {size}\n{objects}</annotation>\n".encode()
 
 
 def _parse(path: Path) -> Element:
@@ -76,12 +125,8 @@ def _optional_size(size: Element | None, side: str) -> int | None:
 
 def _read_box(path: Path, node: Element, width: int | None, height: int | None) -> Box:
     name = (node.findtext("name") or "").strip()
-    if name not in CLASS_ID:
-        near = difflib.get_close_matches(name.lower(), CLASS_ID, n=1, cutoff=0.0)[0]
-        raise DataError(
-            f"{path}: unknown class '{name}'; did you mean '{near}'? "
-            f"Valid are {', '.join(CLASS_ID)}"
-        )
+    if not name:
+        raise DataError(f"{path}: a box has no class; give it a name")
     left, top, right, bottom = (
         _coordinate(path, node, side) for side in ("xmin", "ymin", "xmax", "ymax")
     )

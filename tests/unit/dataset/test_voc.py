@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from stripscan.contract.errors import DataError
-from stripscan.dataset.voc import Box, read_voc
+from stripscan.dataset.voc import Box, read_voc, unlabelled_boxes, voc_bytes
 
 
 def annotation(
@@ -98,3 +98,22 @@ def test_unsafe_and_broken_files_are_named(tmp_path, text, fault):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"gone\.xml"):
         read_voc(tmp_path / "gone.xml")
+
+
+def test_boxes_of_which_nothing_is_said_are_kept_apart(tmp_path):
+    path = annotation(tmp_path, name="unlabelled", box=(2, 3, 4, 5))
+
+    assert read_voc(path) == ()
+    assert unlabelled_boxes(path) == (
+        Box(class_name="unlabelled", left=1, top=2, right=4, bottom=5),
+    )
+
+
+def test_what_is_written_is_read_back(tmp_path):
+    boxes = (
+        Box(class_name="patches", left=0, top=0, right=7, bottom=5),
+        Box(class_name="rolled-in_scale", left=6, top=4, right=7, bottom=5),
+    )
+    (tmp_path / "a.xml").write_bytes(voc_bytes(boxes, (5, 7)))
+
+    assert read_voc(tmp_path / "a.xml") == boxes
