@@ -5,6 +5,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from stripscan.contract.errors import ConfigError, DataError
 from stripscan.contract.files import write_file
 from stripscan.dataset.images import pixel_digest, read_mono
-from stripscan.dataset.neu import NEU_SEG
+from stripscan.dataset.neu import NEU_DET, NEU_SEG
 from stripscan.dataset.samples import LabelKind, Sample, classes_of
 from stripscan.dataset.sources import (
     SAME_PICTURE,
@@ -27,17 +28,32 @@ from stripscan.dataset.sources import (
 __all__ = [
     "SourceMatch",
     "Split",
+    "SplitProtocol",
     "best_label",
     "changed",
     "group_sources",
     "leaked",
     "match_sources",
     "read_split",
+    "split_as_original",
     "split_by_source",
     "write_split",
 ]
 
 PARTS: Final = ("train", "val", "test")
+
+_ORIGINAL_FOLDER = "Validation_Images"
+_ORIGINAL_PER_CLASS = 5
+_ORIGINAL_TEST = 0.3
+
+
+class SplitProtocol(StrEnum):
+    """How a split was drawn."""
+
+    SOURCE = "source"
+    """By source: the same metal never lies on two sides."""
+    NEU_ORIGINAL = "neu-original"
+    """By image, as the project did that published on NEU-DET: nothing keeps metal together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,17 +65,23 @@ class Split:
         val: To choose by.
         test: To report on, once.
         pixels: ``pixel_digest`` of each image by sample name; empty where not computed.
-        digest: 16 hex digits that identify names, sides and pixels.
+        protocol: How it was drawn.
+        digest: 16 hex digits that identify names, sides, pixels and protocol.
     """
 
     train: tuple[str, ...]
     val: tuple[str, ...]
     test: tuple[str, ...]
     pixels: Mapping[str, str] = field(default_factory=dict)
+    protocol: SplitProtocol = SplitProtocol.SOURCE
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
-        text = json.dumps([self.train, self.val, self.test, dict(self.pixels)], sort_keys=True)
+        content: list[object] = [self.train, self.val, self.test, dict(self.pixels)]
+        # Files that were written before there were protocols keep their digest.
+        if self.protocol is not SplitProtocol.SOURCE:
+            content.append(self.protocol)
+        text = json.dumps(content, sort_keys=True)
         object.__setattr__(self, "digest", hashlib.sha256(text.encode()).hexdigest()[:16])
 
 
@@ -108,24 +130,75 @@ def split_by_source(
         for position, index in enumerate(order):
             part = "test" if position < n_test else "val" if position < n_test + n_val else "train"
             sides[part] += drawn[index]
-    return Split(
-        train=tuple(sorted(sides["train"])),
-        val=tuple(sorted(sides["val"])),
-        test=tuple(sorted(sides["test"])),
-        pixels={sample.name: pixel_digest(read_mono(sample.image)) for sample in samples},
-    )
+    return _with_pixels(sides, samples, SplitProtocol.SOURCE)
 
 
-def leaked(split: Split, samples: Sequence[Sample], groups: NDArray[np.int64]) -> None:
-    """Check that no group lies on two sides, and no sample is on two sides.
+def split_as_original(samples: Sequence[Sample], *, seed: int) -> Split:
+    """Divide NEU-DET by image, to compare with what was published on such splits.
+
+    The 30 images that the original project put into ``Validation_Images`` are the validation, or
+    five images of each class where there is no such folder. Of the others 70 % are for training
+    and 30 % for the test. Other data sets are left out. The result does not depend on the order of
+    the samples.
+
+    Args:
+        samples: All samples.
+        seed: Seed of the draw.
 
     Raises:
-        DataError: It does; the message names two of the images.
+        DataError: There is no NEU-DET among the samples, or too little of it.
+    """
+    names = sorted(s.name for s in samples if s.dataset == NEU_DET)
+    rng = np.random.default_rng(seed)
+    val = {s.name for s in samples if s.image.parent.name == _ORIGINAL_FOLDER} & set(names)
+    if not val:
+        by_class: dict[str, list[str]] = defaultdict(list)
+        for name in names:
+            by_class[name.rpartition("_")[0]].append(name)
+        for key in sorted(by_class):
+            val |= set(rng.permutation(by_class[key])[:_ORIGINAL_PER_CLASS].tolist())
+    rest = rng.permutation([name for name in names if name not in val]).tolist()
+    n_test = round(_ORIGINAL_TEST * len(rest))
+    if not n_test:
+        raise DataError(
+            f"the data folder holds {len(names)} images of NEU-DET; the protocol "
+            f"'{SplitProtocol.NEU_ORIGINAL}' divides those, and needs more than it sets aside"
+        )
+    sides = {"train": rest[n_test:], "val": [*val], "test": rest[:n_test]}
+    return _with_pixels(sides, samples, SplitProtocol.NEU_ORIGINAL)
+
+
+def leaked(
+    split: Split,
+    samples: Sequence[Sample],
+    groups: NDArray[np.int64],
+    *,
+    accept_protocol: bool = False,
+) -> None:
+    """Check that no group lies on two sides, and no sample is on two sides.
+
+    Args:
+        split: The split.
+        samples: All samples.
+        groups: int64 ``[n]`` from ``group_sources``.
+        accept_protocol: Let a split pass that says itself that it was not drawn by source.
+
+    Raises:
+        DataError: It does, and the message names two of the images; or the split was not drawn by
+            source and that was not accepted.
     """
     side = {name: part for part in PARTS for name in getattr(split, part)}
     if len(side) != len(split.train) + len(split.val) + len(split.test):
         twice = Counter([*split.train, *split.val, *split.test]).most_common(1)[0][0]
         raise DataError(f"'{twice}' is in the split more than once")
+    if split.protocol is not SplitProtocol.SOURCE:
+        if accept_protocol:
+            return
+        raise DataError(
+            f"the split was drawn by image, by the protocol '{split.protocol}': nothing keeps the "
+            f"same metal on one side. Draw it by source, with --protocol {SplitProtocol.SOURCE}, "
+            f"unless it is to compare with what was published on such splits"
+        )
     for indices in _members(groups):
         placed = [samples[i].name for i in indices if samples[i].name in side]
         for name in placed[1:]:
@@ -163,6 +236,7 @@ def write_split(path: Path, split: Split) -> None:
     content = {
         "schema": 1,
         "digest": split.digest,
+        **({"protocol": split.protocol} if split.protocol is not SplitProtocol.SOURCE else {}),
         **{part: list(getattr(split, part)) for part in PARTS},
         "pixels": dict(sorted(split.pixels.items())),
     }
@@ -182,6 +256,7 @@ def read_split(path: Path) -> Split:
             val=tuple(map(str, content["val"])),
             test=tuple(map(str, content["test"])),
             pixels={str(k): str(v) for k, v in content["pixels"].items()},
+            protocol=SplitProtocol(content.get("protocol", SplitProtocol.SOURCE)),
         )
         expected = content["digest"]
     except OSError as error:
@@ -215,6 +290,19 @@ def best_label(samples: Sequence[Sample], pictures: NDArray[np.int64]) -> list[S
     """
     chosen = [_best([samples[i] for i in indices]) for indices in _members(pictures)]
     return sorted(chosen, key=lambda sample: sample.name)
+
+
+def _with_pixels(
+    sides: Mapping[str, Sequence[str]], samples: Sequence[Sample], protocol: SplitProtocol
+) -> Split:
+    drawn = {name for names in sides.values() for name in names}
+    return Split(
+        train=tuple(sorted(sides["train"])),
+        val=tuple(sorted(sides["val"])),
+        test=tuple(sorted(sides["test"])),
+        pixels={s.name: pixel_digest(read_mono(s.image)) for s in samples if s.name in drawn},
+        protocol=protocol,
+    )
 
 
 def _best(group: list[Sample]) -> Sample:

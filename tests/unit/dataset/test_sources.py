@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 
 from stripscan.dataset.samples import LabelKind, Sample
-from stripscan.dataset.sources import group_sources, match_sources, same_orientation
+from stripscan.dataset.sources import (
+    ORIENTATIONS,
+    group_sources,
+    match_sources,
+    same_orientation,
+    turn,
+)
 
 
 def metal(seed: int, size: int = 200) -> np.ndarray:
@@ -66,8 +72,9 @@ def test_a_composite_joins_its_parts_without_being_one_of_them(tmp_path):
 
     match = match_sources(samples)
 
-    assert len(set(match.picture.tolist())) == 4
+    assert match.picture.tolist() == [0, 1, 2, 3]
     assert match.group.tolist() == [0, 0, 0, 1]
+    assert match.shared.tolist() == [[0, 2], [1, 2]]
 
 
 def test_flat_pictures_are_twins_only_when_equal(tmp_path):
@@ -98,6 +105,27 @@ def test_other_sizes_are_compared_too(tmp_path, size):
     ]
 
     assert group_sources(samples).tolist() == [0, 0, 1]
+
+
+def test_symmetric_and_equal_pictures_share_no_metal_with_themselves(tmp_path):
+    half = metal(1)[:, :100]
+    symmetric = np.hstack([half, half[:, ::-1]])
+    samples = [store(tmp_path, f"{i}.png", symmetric) for i in range(2)]
+
+    match = match_sources(samples)
+
+    assert match.picture.tolist() == [0, 0]
+    assert match.shared.shape == (0, 2)
+
+
+def test_the_eight_orientations_differ_and_hold_the_same_pixels():
+    pixels = np.arange(6, dtype=np.uint8).reshape(2, 3)
+
+    turned = [turn(pixels, orientation) for orientation in range(ORIENTATIONS)]
+
+    assert turned[1].tolist() == [[2, 1, 0], [5, 4, 3]]
+    assert turned[2].tolist() == [[2, 5], [1, 4], [0, 3]]
+    assert len({(t.shape, t.tobytes()) for t in turned}) == ORIENTATIONS
 
 
 def test_orientation_is_told_apart():

@@ -1,4 +1,5 @@
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 
@@ -10,10 +11,12 @@ from stripscan.contract.errors import ConfigError, DataError
 from stripscan.dataset.samples import LabelKind, Sample
 from stripscan.dataset.split import (
     Split,
+    SplitProtocol,
     best_label,
     changed,
     leaked,
     read_split,
+    split_as_original,
     split_by_source,
     write_split,
 )
@@ -132,6 +135,87 @@ def test_missing_images_are_noticed(samples):
 
     with pytest.raises(DataError, match="'x/s00'"):
         changed(split, samples[1:])
+
+
+@pytest.fixture
+def detection(tmp_path):
+    """NEU-DET with ten images of two classes, and a picture of another data set."""
+    names = [f"{kind}_{i}" for kind in ("crazing", "rolled-in_scale") for i in range(10)]
+    return [
+        *(sample(tmp_path, n, dataset="neu-det", kind=LabelKind.BOXES) for n in names),
+        sample(tmp_path, "000001", dataset="neu-seg"),
+    ]
+
+
+def test_the_original_protocol_sets_five_images_of_each_class_aside(detection):
+    split = split_as_original(detection, seed=3)
+
+    kinds = [name.rpartition("_")[0] for name in split.val]
+    assert kinds == ["neu-det/crazing"] * 5 + ["neu-det/rolled-in_scale"] * 5
+    assert (len(split.train), len(split.test)) == (7, 3)
+    assert {*split.train, *split.val, *split.test} == {s.name for s in detection[:-1]}
+    assert set(split.pixels) == {s.name for s in detection[:-1]}
+    assert split_as_original(detection[::-1], seed=3) == split
+    assert split_as_original(detection, seed=4) != split
+
+
+def test_the_original_validation_folder_is_the_validation(detection, tmp_path):
+    folder = tmp_path / "Validation_Images"
+    folder.mkdir()
+    moved = [
+        dataclasses.replace(s, image=s.image.rename(folder / s.image.name)) if i < 2 else s
+        for i, s in enumerate(detection)
+    ]
+
+    split = split_as_original(moved, seed=3)
+
+    assert split.val == ("neu-det/crazing_0", "neu-det/crazing_1")
+    assert (len(split.train), len(split.test)) == (13, 5)
+
+
+def test_the_original_protocol_needs_the_original_data(samples):
+    with pytest.raises(DataError, match="0 images of NEU-DET"):
+        split_as_original(samples, seed=1)
+
+
+def test_a_split_says_its_protocol_and_is_refused_unless_it_is_accepted(detection, tmp_path):
+    path = tmp_path / "split.json"
+    write_split(path, split_as_original(detection, seed=3))
+
+    split = read_split(path)
+
+    assert split.protocol is SplitProtocol.NEU_ORIGINAL
+    one_group = np.zeros(len(detection), np.int64)
+    leaked(split, detection, one_group, accept_protocol=True)
+    with pytest.raises(DataError, match=r"'neu-original'.*--protocol source"):
+        leaked(split, detection, np.arange(len(detection)))
+
+
+def test_the_protocol_cannot_be_taken_out_of_the_file(detection, tmp_path):
+    path = tmp_path / "split.json"
+    write_split(path, split_as_original(detection, seed=3))
+    content = json.loads(path.read_text())
+    del content["protocol"]
+    path.write_text(json.dumps(content))
+
+    with pytest.raises(DataError, match="changed"):
+        read_split(path)
+
+
+def test_an_unknown_protocol_is_refused(detection, tmp_path):
+    path = tmp_path / "split.json"
+    write_split(path, split_as_original(detection, seed=3))
+    path.write_text(path.read_text().replace("neu-original", "by-moon"))
+
+    with pytest.raises(DataError, match=r"split\.json.*by-moon"):
+        read_split(path)
+
+
+def test_splits_by_source_keep_the_digest_that_they_had_before_protocols():
+    split = Split(train=("x/a",), val=(), test=("x/b",), pixels={"x/a": "0" * 16})
+    text = '[["x/a"], [], ["x/b"], {"x/a": "0000000000000000"}]'
+
+    assert split.digest == hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def test_the_pixel_mask_replaces_the_box(tmp_path):
