@@ -10,6 +10,8 @@ from integration.cli.program import fine, listing, refused, run
 
 COMMANDS = [
     "data",
+    "data inspect",
+    "data prepare",
     "data split",
     "demo",
     "doctor",
