@@ -45,6 +45,31 @@ def test_every_pixel_gets_a_logit_of_every_class(height: int, width: int, classe
     assert logits.dtype == torch.float32
 
 
+def test_a_coarser_result_is_the_same_seen_from_further_away() -> None:
+    torch.manual_seed(3)
+    net = build_model(TINY, classes=6).eval()
+    x = torch.rand(1, 1, 64, 64)
+    with torch.no_grad():
+        full, half, own = net(x), net(x, stride=2), net(x, stride=4)
+    assert half.shape == (1, 6, 32, 32)
+    assert own.shape == (1, 6, 16, 16)
+    assert torch.allclose(torch.nn.functional.avg_pool2d(full, 2), half, atol=1e-5)
+
+
+def test_training_in_bf16_sees_what_evaluation_sees() -> None:
+    torch.manual_seed(4)
+    net = build_model(TINY, classes=6)
+    x = torch.rand(4, 1, 64, 64)
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0
+    with torch.autocast("cpu", torch.bfloat16):
+        trained = net.train()(x)
+    with torch.no_grad():
+        evaluated = net.eval()(x)
+    assert torch.corrcoef(torch.stack([trained.flatten().float(), evaluated.flatten()]))[0, 1] > 0.9
+
+
 def test_what_is_out_of_reach_changes_nothing(default_net) -> None:
     torch.manual_seed(1)
     x = torch.rand(1, 1, 32, 640)

@@ -31,16 +31,17 @@ def equal(one: Example, other: Example) -> bool:
 
 def shown(examples: TrainExamples) -> list[set[int]]:
     """Return the values of the targets of the simulated tiles."""
-    return [set(examples[i][1].unique().tolist()) - {0} for i in range(4, len(examples))]
+    return [set(examples[i][1][0].unique().tolist()) - {0} for i in range(4, len(examples))]
 
 
-def test_an_example_is_three_planes_of_bytes(samples: list[Sample]) -> None:
+def test_an_example_is_planes_of_bytes(samples: list[Sample]) -> None:
     examples = TrainExamples(samples, mixed())
     assert len(examples) == 4 + 12
     for index in (0, 4):
-        for plane in examples[index]:
-            assert plane.dtype == torch.uint8
-            assert plane.shape == (1, 64, 64)
+        image, labels = examples[index]
+        assert image.dtype == labels.dtype == torch.uint8
+        assert image.shape == (1, 64, 64)
+        assert labels.shape == (4, 64, 64)
 
 
 def test_each_epoch_draws_other_tiles_and_repeats_when_asked(samples: list[Sample]) -> None:
@@ -59,7 +60,8 @@ def test_each_epoch_draws_other_tiles_and_repeats_when_asked(samples: list[Sampl
 def test_clean_tiles_are_known_to_be_clean(samples: list[Sample]) -> None:
     examples = TrainExamples(samples, mixed(clean=1.0))
     for index in range(4, len(examples)):
-        _, target, known = examples[index]
+        target, known, _, boxes_known = examples[index][1]
+        assert not boxes_known.any()
         assert not target.any()
         assert set(known.unique().tolist()) <= {0, 0b111111}
         assert known.any()
@@ -77,7 +79,8 @@ def test_validation_is_the_same_at_any_time(samples: list[Sample]) -> None:
 def test_validation_shows_the_images_as_they_are(samples: list[Sample]) -> None:
     examples = ValidationExamples(samples, mixed())
     for index, sample in enumerate(samples):
-        image, target, known = (plane[0].numpy() for plane in examples[index])
+        image, labels = (planes.numpy() for planes in examples[index])
+        image, target, known = image[0], labels[0], labels[1]
         labelled = load(sample)
         assert image.shape == (96, 96)
         assert np.array_equal(image[:80, :80], labelled.image)
@@ -90,3 +93,12 @@ def test_validation_and_training_draw_different_tiles(samples: list[Sample]) -> 
     validation = ValidationExamples(samples, config)
     other_seed = ValidationExamples(samples, tiny_config(data=config.data, seed=8))
     assert not any(equal(validation[i], other_seed[i]) for i in range(4, 16))
+
+
+def test_what_does_not_fit_in_memory_is_read_again(
+    samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = TrainExamples(samples, mixed())
+    monkeypatch.setattr("stripscan.train.examples.KEPT_BYTES", 80 * 80 * 5 * 2)
+    partly = TrainExamples(samples, mixed())
+    assert all(equal(kept[i], partly[i]) for i in range(len(samples)))

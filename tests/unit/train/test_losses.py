@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from stripscan.train.losses import masked_bce_dice
+from stripscan.train.losses import distillation, masked_bce_dice
 
 pytestmark = pytest.mark.train
 
@@ -95,3 +95,18 @@ def test_each_class_weighs_the_same_whatever_its_size() -> None:
         return float(masked_bce_dice(logits, target, known) - bce)
 
     assert dice_part(no_large) == pytest.approx(dice_part(no_small), abs=0.03)
+
+
+def test_without_dice_it_is_cross_entropy_alone() -> None:
+    logits, known = torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2)
+    target = torch.tensor([[[[1.0, 0.0], [0.0, 1.0]]]])
+    assert masked_bce_dice(logits, target, known, kind="bce").item() == pytest.approx(math.log(2))
+
+
+def test_a_pupil_is_best_where_it_agrees_with_its_teacher() -> None:
+    teacher = torch.tensor([[[[-1.5, 0.0, 2.0]]]])
+    student = teacher.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(distillation(student, teacher), student)
+    assert gradient.abs().max() < 1e-6
+    assert distillation(teacher + 0.5, teacher) > distillation(teacher, teacher)
+    assert distillation(teacher - 0.5, teacher) > distillation(teacher, teacher)

@@ -4,8 +4,9 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("segmentation_models_pytorch")
 
 from stripscan.contract.errors import ConfigError, DataError
-from stripscan.train.config import SmpConfig
-from stripscan.train.models import build_model
+from stripscan.train.config import EnetConfig, ModelConfig, SmpConfig
+from stripscan.train.models import build_model, masks_only
+from unit.train.train_samples import TINY
 
 pytestmark = pytest.mark.train
 
@@ -39,3 +40,17 @@ def test_weights_out_of_reach_are_explained() -> None:
     message = r"'imagenet' weights of 'resnet18' cannot be fetched .*--encoder-weights none"
     with pytest.raises(DataError, match=message):
         build_model(SmpConfig(encoder="resnet18"), classes=6)
+
+
+@pytest.mark.parametrize(
+    "config", [TINY, EnetConfig(), SmpConfig(encoder="resnet18", encoder_weights=None)]
+)
+def test_masks_do_not_need_the_box_head(config: ModelConfig) -> None:
+    torch.manual_seed(0)
+    both = build_model(config, classes=6, box_head=True).eval()
+    masks = build_model(config, classes=6).eval()
+    masks.load_state_dict(masks_only(both.state_dict(), config, classes=6))
+    x = torch.rand(1, 1, 64, 64)
+    with torch.no_grad():
+        assert both(x).shape == (1, 12, 64, 64)
+        assert torch.allclose(both(x)[:, :6], masks(x), atol=1e-5)

@@ -6,7 +6,11 @@ pytest.importorskip("lightning")
 from stripscan.train.config import TrainConfig
 from stripscan.train.examples import Example
 from stripscan.train.module import normalise
-from stripscan.train.thresholds import CANDIDATES, UNMEASURED, choose_thresholds
+from stripscan.train.operating_point import (
+    UNMEASURED,
+    OperatingPoint,
+    choose_operating_point,
+)
 from unit.train.train_samples import tiny_config
 
 pytestmark = pytest.mark.train
@@ -18,6 +22,7 @@ class GreyIsProbability(torch.nn.Module):
     def __init__(self, config: TrainConfig) -> None:
         super().__init__()
         self.config = config
+        self.unused = torch.nn.Parameter(torch.zeros(1))  # says where the network is
 
     def forward(self, x_N1HW: torch.Tensor) -> torch.Tensor:
         settings = self.config.input
@@ -25,57 +30,102 @@ class GreyIsProbability(torch.nn.Module):
         return torch.logit(grey_N1HW).expand(-1, len(self.config.classes), -1, -1)
 
 
-def row(values: list[int]) -> torch.Tensor:
-    return torch.tensor(values, dtype=torch.uint8).reshape(1, 1, 1, -1)
+SIDE = 40
 
 
-def example(image: list[int], target: list[int], known: list[int]) -> Example:
-    return row(image), row(target), row(known)
+def plane(*patches: tuple[int, int, int, int, int], base: int = 5) -> torch.Tensor:
+    """Return uint8 ``[1, 40, 40]`` with rectangles of (value, top, left, height, width)."""
+    image = torch.full((1, SIDE, SIDE), base, dtype=torch.uint8)
+    for value, top, left, height, width in patches:
+        image[0, top : top + height, left : left + width] = value
+    return image
 
 
-def choose(batches: list[Example], *, clean: list[int]) -> dict[str, float]:
+def batch(image: torch.Tensor, target: torch.Tensor, known: torch.Tensor | None = None) -> Example:
+    known = plane(base=0b11) if known is None else known
+    nothing = torch.zeros_like(target)
+    return image[None], torch.cat([target, known, nothing, nothing])[None]
+
+
+def choose(batches: list[Example], *clean: torch.Tensor, rate: float = 1.0) -> OperatingPoint:
     config = tiny_config()
-    return choose_thresholds(GreyIsProbability(config), batches, [row(clean)], config)
+    return choose_operating_point(
+        GreyIsProbability(config),
+        batches,
+        [image[None] for image in clean] or [plane()[None]],
+        config,
+        false_alarms_per_m2=rate,
+    )
 
 
 def test_each_class_gets_the_threshold_that_serves_it_best() -> None:
-    # Class 1 is at 62 % and more, class 2 also at 38 %; the pixel of 33 % shows neither.
-    batch = example([62, 80, 38, 33], [0b11, 0b11, 0b10, 0b00], [0b11] * 4)
-    chosen = choose([batch], clean=[10])
-    assert chosen["crazing"] == 0.4
-    assert chosen["inclusion"] == 0.35
+    # The bright square shows class 1 and 2, the dim one class 2 only.
+    image = plane((72, 0, 0, 10, 10), (43, 20, 20, 10, 10))
+    target = plane((0b11, 0, 0, 10, 10), (0b10, 20, 20, 10, 10), base=0)
+    point = choose([batch(image, target)])
+    assert point.thresholds["crazing"] == 0.45
+    assert point.thresholds["inclusion"] == 0.15
 
 
-def test_clean_metal_raises_the_threshold() -> None:
-    batch = example([62, 80, 38, 33], [0b11, 0b11, 0b10, 0b00], [0b11] * 4)
-    chosen = choose([batch], clean=[10, 57, 20])
-    assert chosen["crazing"] == chosen["inclusion"] == 0.6
+def test_false_alarms_on_clean_metal_raise_the_threshold() -> None:
+    image, target = plane((72, 0, 0, 10, 10)), plane((0b1, 0, 0, 10, 10), base=0)
+    alarming = plane((58, 5, 5, 12, 12))
+    assert choose([batch(image, target)]).thresholds["crazing"] == 0.15
+    point = choose([batch(image, target)], alarming)
+    assert point.thresholds["crazing"] == 0.6
+    assert point.false_alarms_per_m2["crazing"] == 0.0
 
 
-def test_metal_that_is_never_quiet_takes_the_highest_candidate() -> None:
-    batch = example([62, 80, 38, 33], [0b11, 0b11, 0b10, 0b00], [0b11] * 4)
-    assert choose([batch], clean=[95])["crazing"] == CANDIDATES[-1]
+def test_a_false_alarm_may_be_allowed_by_its_rate() -> None:
+    image, target = plane((72, 0, 0, 10, 10)), plane((0b1, 0, 0, 10, 10), base=0)
+    square_metres = SIDE * SIDE * 0.3**2 / 1e6
+    rate = 1.01 / square_metres  # one false alarm, of whatever class
+    point = choose([batch(image, target)], plane((58, 5, 5, 12, 12)), rate=rate)
+    assert point.thresholds["crazing"] == 0.15
+    assert point.false_alarms_per_m2["crazing"] == pytest.approx(1 / square_metres, rel=1e-4)
+
+
+def test_false_alarms_go_to_the_class_that_gains_by_them() -> None:
+    # Class 2 loses a defect with the alarm, class 1 loses nothing.
+    image = plane((72, 0, 0, 10, 10), (43, 20, 20, 10, 10))
+    target = plane((0b11, 0, 0, 10, 10), (0b10, 20, 20, 10, 10), base=0)
+    square_metres = SIDE * SIDE * 0.3**2 / 1e6
+    alarming = plane((48, 5, 5, 12, 12))
+    point = choose([batch(image, target)], alarming, rate=1.01 / square_metres)
+    assert point.thresholds["crazing"] >= 0.5
+    assert point.thresholds["inclusion"] <= 0.4
+    assert point.false_alarms_per_m2["crazing"] == 0
+    assert point.false_alarms_per_m2["inclusion"] > 0
+
+
+def test_small_false_alarms_are_kept_out_by_area_where_that_costs_less() -> None:
+    # The defect is as dim as the false alarm, but larger.
+    image, target = plane((58, 0, 0, 20, 20)), plane((0b1, 0, 0, 20, 20), base=0)
+    point = choose([batch(image, target)], plane((72, 5, 5, 10, 10)))
+    assert point.thresholds["crazing"] <= 0.55
+    assert point.min_area_px["crazing"] == 120
+
+
+def test_metal_that_is_never_quiet_takes_the_quietest_choice() -> None:
+    image, target = plane((99, 0, 0, 10, 10)), plane((0b1, 0, 0, 10, 10), base=0)
+    clean = plane((98, 5, 5, 20, 20), (78, 30, 0, 8, 8), (78, 30, 20, 8, 8))
+    point = choose([batch(image, target)], clean)
+    assert point.thresholds["crazing"] >= 0.8 or point.min_area_px["crazing"] > 64
+    assert point.false_alarms_per_m2["crazing"] == pytest.approx(1 / (SIDE**2 * 9e-8), rel=1e-3)
 
 
 def test_what_no_label_speaks_of_does_not_choose() -> None:
-    # The second batch would pull class 1 to 0.6, were its bright pixels known.
-    batches = [
-        example([52, 38], [0b1, 0b0], [0b1, 0b1]),
-        example([58, 58, 62], [0b0, 0b0, 0b1], [0b0, 0b0, 0b0]),
-    ]
-    assert choose(batches, clean=[10])["crazing"] == 0.4
-
-
-def test_counts_are_pooled_over_batches() -> None:
-    clean = example([48] * 8, [0] * 8, [1] * 8)
-    found = example([52, 47], [1, 1], [1, 1])
-    assert choose([clean, found], clean=[10])["crazing"] == 0.5
+    image = plane((72, 0, 0, 10, 10), (43, 20, 20, 10, 10))
+    target = plane((0b1, 0, 0, 10, 10), base=0)
+    unknown = plane((0, 20, 20, 10, 10), base=0b1)
+    assert choose([batch(image, target)]).thresholds["crazing"] == 0.45
+    assert choose([batch(image, target, unknown)]).thresholds["crazing"] == 0.15
 
 
 def test_a_class_that_validation_does_not_show_keeps_the_middle() -> None:
-    chosen = choose([example([35, 90], [0, 1], [0b11, 0b11])], clean=[10])
-    assert chosen["inclusion"] == UNMEASURED == 0.5
-    assert set(chosen) == set(tiny_config().classes)
+    point = choose([batch(plane((72, 0, 0, 10, 10)), plane(base=0))])
+    assert point.thresholds["inclusion"] == UNMEASURED[0] == 0.5
+    assert set(point.thresholds) == set(point.min_area_px) == set(tiny_config().classes)
 
 
 def test_normalising_is_what_the_configuration_says() -> None:

@@ -27,6 +27,7 @@ def tiny_config(**changes: object) -> TrainConfig:
         "optimiser": OptimiserConfig(ema_decay=0.5),
         "data": DataConfig(batch=4, simulated=0.5, workers=0),
         "epochs": 2,
+        "clean_m2": 0.05,
     }
     return TrainConfig.model_validate(fields | changes)
 

@@ -4,6 +4,7 @@ Flips along and across are physical: a camera may be mounted either way. Rotatio
 not: rolling gives the metal its direction, and scratches, streaks and inclusions follow it.
 """
 
+import math
 from dataclasses import dataclass
 
 import albumentations
@@ -11,20 +12,28 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stripscan.dataset.samples import Labelled
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True)
 class Augmented:
     """One example as the network sees it, before normalisation.
 
+    Label planes are uint8 ``[S, S]``; bit ``c`` of a pixel speaks of class ``c``.
+
     Attributes:
         image: uint8 ``[S, S]``.
-        target: uint8 ``[S, S]``; bit ``c`` is set where class ``c`` is.
-        known: uint8 ``[S, S]``; bit ``c`` is set where the label speaks of class ``c``.
+        target: Where the class is.
+        known: Where the label says whether it is.
+        boxes: Where a filled box of the class is.
+        boxes_known: Where there are box labels.
     """
 
     image: NDArray[np.uint8]
     target: NDArray[np.uint8]
     known: NDArray[np.uint8]
+    boxes: NDArray[np.uint8]
+    boxes_known: NDArray[np.uint8]
 
 
 def pack(planes: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -36,20 +45,33 @@ def pack(planes: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(bits[0])
 
 
+def planes_of(labelled: Labelled) -> NDArray[np.uint8]:
+    """Return the labels as four planes of bits, uint8 ``[H, W, 4]``; see ``Augmented``."""
+    boxes, said = np.zeros(labelled.image.shape, np.uint8), 0
+    if labelled.boxes is not None:
+        boxes, said = pack(labelled.boxes), (1 << len(labelled.boxes)) - 1
+    return np.dstack(
+        [pack(labelled.target), pack(labelled.known), boxes, np.full_like(boxes, said)]
+    )
+
+
 class Augmenter:
-    """Random crop, scale, flips, light and noise for square crops.
+    """Random crop, scale, flips, light, blur, noise and strip edges for square crops.
 
     Args:
         crop_px: Side of what comes out.
         seed: Seed of the random choices.
+        edges: Chance, 0-1, that the strip ends within the crop.
     """
 
-    def __init__(self, *, crop_px: int, seed: int) -> None:
+    def __init__(self, *, crop_px: int, seed: int, edges: float = 0.08) -> None:
         self._crop_px = crop_px
+        self._edges = edges
+        self._rng = np.random.default_rng((seed, 1))
         self._compose = albumentations.Compose(
             [
                 albumentations.RandomScale(
-                    scale_limit=(-0.2, 0.35), interpolation=cv2.INTER_LINEAR, p=0.6
+                    scale_limit=(-_SHRINK, 0.35), interpolation=cv2.INTER_LINEAR, p=0.6
                 ),
                 albumentations.PadIfNeeded(
                     min_height=crop_px,
@@ -81,37 +103,73 @@ class Augmenter:
         for transform, own in zip(self._compose.transforms, seeds, strict=True):
             transform.set_random_seed(int(own))
 
-    def __call__(
-        self,
-        image: NDArray[np.uint8],
-        target: NDArray[np.bool_],
-        known: NDArray[np.bool_],
-    ) -> Augmented:
-        """Return a random variant.
+    def __call__(self, image: NDArray[np.uint8], planes: NDArray[np.uint8]) -> Augmented:
+        """Return a random variant; what padding adds is not known.
 
         Args:
             image: uint8 ``[H, W]``.
-            target: bool ``[C, H, W]``.
-            known: bool ``[C, H, W]``; what padding adds is not known.
+            planes: Its labels, as of ``planes_of``.
         """
-        labels = np.stack([pack(target), pack(known)], axis=2)
-        result = self._compose(image=image[:, :, None], mask=labels)
-        return Augmented(
-            image=np.ascontiguousarray(result["image"][:, :, 0]),
-            target=np.ascontiguousarray(result["mask"][:, :, 0]),
-            known=np.ascontiguousarray(result["mask"][:, :, 1]),
-        )
+        image, planes = self._part(image, planes)
+        result = self._compose(image=image[:, :, None], mask=planes)
+        return self._in_the_mill(result)
+
+    def _part(
+        self, image: NDArray[np.uint8], planes: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return as much of a large image as a crop can need, so that no more is scaled."""
+        side = math.ceil(self._crop_px / (1 - _SHRINK)) + 1
+        tops = (int(self._rng.integers(max(length - side, 0) + 1)) for length in image.shape)
+        part = tuple(slice(top, top + side) for top in tops)
+        return image[part], planes[part]
+
+    def _in_the_mill(self, result: dict[str, NDArray[np.uint8]]) -> Augmented:
+        image, labels = result["image"][:, :, 0].astype(np.float32), result["mask"]
+        if self._rng.random() < _SHADED:
+            image *= _shading(self._rng, image.shape)
+        if self._rng.random() < _MOVED:
+            image = cv2.blur(image, (1, int(self._rng.integers(2, 6)))).astype(np.float32)
+        if self._rng.random() < self._edges:
+            _darken_beside_the_strip(self._rng, image, labels)
+        return _augmented(np.clip(image + 0.5, 0, 255).astype(np.uint8), labels)
 
 
-def padded(
-    image: NDArray[np.uint8], target: NDArray[np.bool_], known: NDArray[np.bool_], *, multiple: int
-) -> Augmented:
+_SHRINK = 0.2
+_SHADED = 0.5
+_MOVED = 0.15
+
+
+def _shading(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return a gain ``[H, W]`` around 1 that tilts, as under a lamp off the middle."""
+    height, width = shape
+    down, across = np.linspace(-1, 1, height), np.linspace(-1, 1, width)
+    tilt = rng.normal(0, 0.1, 3)
+    gain = 1 + tilt[0] * down[:, None] + tilt[1] * across + tilt[2] * across * across
+    return np.asarray(np.clip(gain, 0.5, 1.5), np.float32)
+
+
+def _darken_beside_the_strip(
+    rng: np.random.Generator, image: NDArray[np.float32], labels: NDArray[np.uint8]
+) -> None:
+    """Let the strip end within the crop: dark beside it, where no defect is."""
+    width = image.shape[1]
+    beside = int(rng.uniform(0.05, 0.5) * width)
+    columns = slice(0, beside) if rng.random() < 0.5 else slice(width - beside, width)
+    dark = image[:, columns]
+    dark[:] = rng.uniform(5, 15) + rng.normal(0, 2, dark.shape)
+    labels[:, columns, 0] = 0
+    labels[:, columns, 2] = 0
+
+
+def _augmented(image: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Augmented:
+    planes = (np.ascontiguousarray(labels[:, :, i]) for i in range(4))
+    return Augmented(np.ascontiguousarray(image), *planes)
+
+
+def padded(image: NDArray[np.uint8], planes: NDArray[np.uint8], *, multiple: int) -> Augmented:
     """Return the example padded to a multiple of pixels: mirrored metal, unknown labels."""
     height, width = image.shape
     down, right = -height % multiple, -width % multiple
-    sides = ((0, down), (0, right))
-    return Augmented(
-        image=cv2.copyMakeBorder(image, 0, down, 0, right, cv2.BORDER_REFLECT_101).astype(np.uint8),
-        target=np.pad(pack(target), sides),
-        known=np.pad(pack(known), sides),
-    )
+    mirrored = cv2.copyMakeBorder(image, 0, down, 0, right, cv2.BORDER_REFLECT_101)
+    labels = np.pad(planes, ((0, down), (0, right), (0, 0)))
+    return _augmented(mirrored.astype(np.uint8), labels)

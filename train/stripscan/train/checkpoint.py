@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from stripscan.contract.errors import DataError
 from stripscan.contract.files import atomic_write
 from stripscan.train.config import TrainConfig
-from stripscan.train.models import build_model
+from stripscan.train.models import build_model, masks_only
 
 _RECORD = "stripscan"
 _SHA256 = "sha256"
@@ -28,6 +28,8 @@ class Checkpoint:
         config: The resolved configuration.
         state: Weights by name.
         thresholds: Per class, the probability from which a pixel counts, 0–1.
+        min_area_px: Per class, the smallest defect that is reported, in pixels; empty where it was
+            not chosen.
         facts: What was measured and used: epoch, scores, digests, versions.
     """
 
@@ -35,9 +37,14 @@ class Checkpoint:
     state: dict[str, Tensor]
     thresholds: dict[str, float]
     facts: dict[str, object]
+    min_area_px: dict[str, int] = field(default_factory=dict)
 
-    def build(self) -> nn.Module:
+    def build(self, *, box_head: bool = False) -> nn.Module:
         """Return the network with its weights, in evaluation mode.
+
+        Args:
+            box_head: Keep the second head, where the network has one: logits then have twice as
+                many channels, masks first.
 
         Raises:
             DataError: The weights are those of another network.
@@ -45,9 +52,13 @@ class Checkpoint:
         model_config = self.config.model
         if model_config.kind == "smp":  # the weights are here; do not fetch others first
             model_config = model_config.model_copy(update={"encoder_weights": None})
-        model = build_model(model_config, classes=len(self.config.classes))
+        classes, state = len(self.config.classes), self.state
+        both = self.config.box_head and box_head
+        if self.config.box_head and not box_head:
+            state = masks_only(state, model_config, classes=classes)
+        model = build_model(model_config, classes=classes, box_head=both)
         try:
-            model.load_state_dict(self.state)
+            model.load_state_dict(state)
         except RuntimeError as error:
             raise DataError(
                 f"the weights of the checkpoint do not fit the network that its configuration "
@@ -62,6 +73,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         {
             "config": checkpoint.config.model_dump(mode="json"),
             "thresholds": checkpoint.thresholds,
+            "min_area_px": checkpoint.min_area_px,
             "facts": checkpoint.facts,
         },
         sort_keys=True,
@@ -93,6 +105,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             state=state,
             thresholds={str(k): float(v) for k, v in record["thresholds"].items()},
             facts=dict(record["facts"]),
+            min_area_px={str(k): int(v) for k, v in record.get("min_area_px", {}).items()},
         )
     except (AttributeError, KeyError, TypeError, ValueError, ValidationError) as error:
         raise DataError(

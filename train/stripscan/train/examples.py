@@ -1,31 +1,33 @@
 """Examples for the network: real images with their labels, and tiles of simulated strip."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from stripscan.contract.graph import SIZE_MULTIPLE_PX
 from stripscan.dataset.samples import Labelled, Sample, load
 from stripscan.simulation.tiles import sample_tile
-from stripscan.train.augment import Augmented, Augmenter, padded
+from stripscan.train.augment import Augmented, Augmenter, padded, planes_of
 from stripscan.train.config import TrainConfig
+
+KEPT_BYTES = 2 << 30
+"""How much of the images and labels is kept in memory; the rest is read when it is its turn."""
 
 _VALIDATION_TILE_PX = 200
 
-Example = tuple[Tensor, Tensor, Tensor]
-"""uint8 image, target bits and known bits, each ``[1, S, S]``; see ``augment.Augmented``."""
+Example = tuple[Tensor, Tensor]
+"""uint8 image ``[1, S, S]`` and label bits ``[4, S, S]``: target, known, boxes, boxes known."""
 
 
 def _tensors(example: Augmented) -> Example:
-    return (
-        torch.from_numpy(example.image)[None],
-        torch.from_numpy(example.target)[None],
-        torch.from_numpy(example.known)[None],
-    )
+    labels = (example.target, example.known, example.boxes, example.boxes_known)
+    return torch.from_numpy(example.image)[None], torch.from_numpy(np.stack(labels))
 
 
 def _simulated(rng: np.random.Generator, config: TrainConfig, size_px: int) -> Labelled:
@@ -36,17 +38,49 @@ def _simulated(rng: np.random.Generator, config: TrainConfig, size_px: int) -> L
     return Labelled(image=image, target=target, known=np.ones_like(target))
 
 
+Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+"""An image ``[H, W]`` and its labels as planes of bits ``[H, W, 4]``."""
+
+
+def _pair(labelled: Labelled) -> Pair:
+    return labelled.image, planes_of(labelled)
+
+
+class _Pictures:
+    """Real images with their labels, kept in memory as long as they fit."""
+
+    def __init__(self, samples: Sequence[Sample]) -> None:
+        self._samples = samples
+        self._kept: list[Pair] = []
+        self.shapes: list[tuple[int, int]] = []
+        room = KEPT_BYTES
+        for sample in samples:  # all are read once, so that a damaged one is found now
+            image, planes = _pair(load(sample))
+            self.shapes.append((image.shape[0], image.shape[1]))
+            room -= image.nbytes + planes.nbytes
+            if room >= 0:
+                self._kept.append((image, planes))
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, index: int) -> Pair:
+        if index < len(self._kept):
+            return self._kept[index]
+        return _pair(load(self._samples[index]))
+
+
 class TrainExamples(Dataset[Example]):
     """Augmented real images, followed by simulated tiles that are drawn anew in each epoch.
 
     Args:
-        samples: Real samples; they are read once and kept.
+        samples: Real samples.
         config: The run.
     """
 
     def __init__(self, samples: Sequence[Sample], config: TrainConfig) -> None:
         self._config = config
-        self._real = [load(sample) for sample in samples]
+        self._real = _Pictures(samples)
         self._simulated = round(config.data.simulated * len(self._real))
         self._augmenter = Augmenter(crop_px=config.input.crop_px, seed=config.seed)
         self._epoch = 0
@@ -63,11 +97,10 @@ class TrainExamples(Dataset[Example]):
 
     def __getitem__(self, index: int) -> Example:
         if index < len(self._real):
-            labelled = self._real[index]
-        else:
-            rng = np.random.default_rng((self._config.seed, self._epoch, index))
-            labelled = _simulated(rng, self._config, self._config.input.crop_px + 8)
-        return _tensors(self._augmenter(labelled.image, labelled.target, labelled.known))
+            return _tensors(self._augmenter(*self._real[index]))
+        rng = np.random.default_rng((self._config.seed, self._epoch, index))
+        drawn = _simulated(rng, self._config, self._config.input.crop_px + 8)
+        return _tensors(self._augmenter(*_pair(drawn)))
 
 
 class ValidationExamples(Dataset[Example]):
@@ -75,7 +108,7 @@ class ValidationExamples(Dataset[Example]):
 
     def __init__(self, samples: Sequence[Sample], config: TrainConfig) -> None:
         self._config = config
-        self._real = [load(sample) for sample in samples]
+        self._real = _Pictures(samples)
         self._simulated = round(config.data.simulated * len(self._real))
 
     def __len__(self) -> int:
@@ -83,17 +116,14 @@ class ValidationExamples(Dataset[Example]):
 
     def __getitem__(self, index: int) -> Example:
         if index < len(self._real):
-            labelled = self._real[index]
-        else:
-            rng = np.random.default_rng((self._config.seed + 1, index))
-            labelled = _simulated(rng, self._config, _VALIDATION_TILE_PX)
-        return _tensors(
-            padded(labelled.image, labelled.target, labelled.known, multiple=SIZE_MULTIPLE_PX)
-        )
+            return _tensors(padded(*self._real[index], multiple=SIZE_MULTIPLE_PX))
+        rng = np.random.default_rng((self._config.seed + 1, index))
+        drawn = _simulated(rng, self._config, _VALIDATION_TILE_PX)
+        return _tensors(padded(*_pair(drawn), multiple=SIZE_MULTIPLE_PX))
 
     def batches(self, size: int) -> list[list[int]]:
         """Return the indices in batches of at most ``size`` examples, each of one shape."""
-        shapes = [labelled.image.shape for labelled in self._real]
+        shapes = list(self._real.shapes)
         shapes += [(_VALIDATION_TILE_PX, _VALIDATION_TILE_PX)] * self._simulated
         alike: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for index, shape in enumerate(shapes):
@@ -105,9 +135,13 @@ class ValidationExamples(Dataset[Example]):
         ]
 
 
-def clean_metal(config: TrainConfig, *, tiles: int = 256, size_px: int = 256) -> Iterator[Tensor]:
-    """Yield tiles of simulated metal without a defect, always the same, uint8 ``[1, 1, S, S]``."""
+def clean_metal(config: TrainConfig, *, size_px: int = 256) -> Iterator[Tensor]:
+    """Yield tiles of simulated metal without a defect, always the same, uint8 ``[1, 1, S, S]``.
+
+    They cover ``TrainConfig.clean_m2``.
+    """
+    tile_m2 = (size_px * config.input.mm_per_px / 1000) ** 2
     rng = np.random.default_rng((config.seed, 2))
-    for _ in range(tiles):
+    for _ in range(math.ceil(config.clean_m2 / tile_m2)):
         image, _ = sample_tile(rng, size_px, defects=0)
         yield torch.from_numpy(image)[None, None]

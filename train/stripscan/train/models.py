@@ -1,38 +1,59 @@
 """A network from its configuration."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from stripscan.contract.errors import ConfigError, DataError
 from stripscan.train.compact import StripNet
-from stripscan.train.config import CompactConfig, SmpConfig
+from stripscan.train.config import CompactConfig, EnetConfig, ModelConfig, SmpConfig
+from stripscan.train.enet import ENet
+
+_HEADS = {"compact": "head", "enet": "head", "smp": "segmentation_head.0"}
 
 
-def build_model(config: CompactConfig | SmpConfig, *, classes: int) -> nn.Module:
+def build_model(config: ModelConfig, *, classes: int, box_head: bool = False) -> nn.Module:
     """Return a network that maps float32 ``[N, 1, H, W]`` to logits ``[N, classes, H, W]``.
 
     Args:
         config: Which network.
         classes: Output channels, one per defect class.
+        box_head: Give ``classes`` further channels, which learn filled boxes.
 
     Raises:
         ConfigError: segmentation-models-pytorch does not know the architecture or the encoder.
         DataError: The encoder's weights cannot be fetched.
     """
+    outputs = 2 * classes if box_head else classes
     if isinstance(config, CompactConfig):
         return StripNet(
-            classes=classes,
+            classes=outputs,
             stem=config.stem,
             widths=config.widths,
             depths=config.depths,
             expand=config.expand,
             pyramid=config.pyramid,
         )
-    return _build_smp(config, classes=classes)
+    if isinstance(config, EnetConfig):
+        return ENet(classes=outputs)
+    return _build_smp(config, classes=outputs)
+
+
+def masks_only(
+    state: Mapping[str, Tensor], config: ModelConfig, *, classes: int
+) -> dict[str, Tensor]:
+    """Return the weights of a network with both heads without those of the box head.
+
+    What a network computes for masks does not depend on the other head, so nothing is lost.
+    """
+    head = _HEADS[config.kind]
+    weight, bias = state[f"{head}.weight"], state[f"{head}.bias"]
+    transposed = isinstance(config, EnetConfig)
+    kept = weight[:, :classes] if transposed else weight[:classes]
+    return {**state, f"{head}.weight": kept, f"{head}.bias": bias[:classes]}
 
 
 def _build_smp(config: SmpConfig, *, classes: int) -> nn.Module:
