@@ -18,34 +18,29 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 pytest.importorskip("albumentations")
 
+from integration.train.train_scores import validation_dice
 from stripscan.contract.classes import NEU_CLASSES
 from stripscan.contract.errors import ConfigError, DataError
 from stripscan.dataset.neu import find_samples
 from stripscan.dataset.samples import Sample
-from stripscan.dataset.split import Split, group_sources, leaked, read_split, split_by_source
+from stripscan.dataset.split import Split, group_sources, leaked, read_split
 from stripscan.train.checkpoint import Checkpoint, load_checkpoint
 from stripscan.train.config import TrainConfig
-from stripscan.train.examples import ValidationExamples
-from stripscan.train.module import normalise, unpack
 from stripscan.train.trainer import train
-from unit.train.train_samples import draw_tiles, tiny_config
+from unit.train.train_samples import tiny_config
 
 pytestmark = pytest.mark.train
 
-RUN_FILES = {"checkpoint.safetensors", "config.json", "metrics.csv", "split.json"}
+PROGRAM = (sys.executable, "-m", "stripscan.cli.main", "train")
 
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder: Path = tmp_path_factory.mktemp("data")
-    draw_tiles(folder, 24)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def split(data: Path) -> Split:
-    samples = find_samples(data)
-    return split_by_source(samples, group_sources(samples), seed=1, test=0.3, val=0.3)
+RUN_FILES = {
+    "checkpoint.safetensors",
+    "config.json",
+    "curves.png",
+    "metrics.csv",
+    "run.json",
+    "split.json",
+}
 
 
 @pytest.fixture(scope="module")
@@ -85,18 +80,7 @@ def test_the_checkpoint_is_the_best_epoch_and_scores_what_it_says(
     scores = rows(out, "val_dice")
     assert checkpoint.facts["val_dice"] == pytest.approx(max(scores), abs=1e-6)
     assert checkpoint.facts["epoch"] == 1 + int(np.argmax(scores))
-    samples = [sample for sample in find_samples(data) if sample.name in split.val]
-    both, total = torch.zeros(6), torch.zeros(6)
-    net = checkpoint.build()
-    examples = ValidationExamples(samples, checkpoint.config)
-    for image, target, known in (examples[index] for index in range(len(examples))):
-        with torch.no_grad():
-            found = (net(normalise(image[None], checkpoint.config)) > 0).float()
-        speaks = unpack(known[None], classes=6)
-        truth = unpack(target[None], classes=6) * speaks
-        both += (found * truth).sum((0, 2, 3))
-        total += (found * speaks + truth).sum((0, 2, 3))
-    dice = (2 * both / total.clamp(min=1)).mean().item()
+    dice = validation_dice(checkpoint, data, split)
     assert checkpoint.facts["val_dice"] == pytest.approx(dice, abs=1e-4)
 
 
@@ -227,29 +211,9 @@ def test_a_damaged_label_is_refused(spoilt: Path, split: Split, tmp_path: Path) 
     refused(spoilt, split, tmp_path, f"{label.name}.*ends early")
 
 
-INTERRUPTED = """
-import sys
-from pathlib import Path
-from stripscan.dataset.split import read_split
-from stripscan.terminal.errors import guard
-from stripscan.train.config import TrainConfig
-from stripscan.train.trainer import train
-
-data, split, config, out = map(Path, sys.argv[1:])
-
-@guard
-def main():
-    train(
-        TrainConfig.model_validate_json(config.read_bytes()),
-        data=data, out=out, split=read_split(split), progress=False,
-    )
-
-main()
-"""
-
-
-def test_ctrl_c_keeps_the_best_epoch_so_far(
-    run: tuple[Path, Checkpoint], data: Path, tmp_path: Path
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_keeps_the_finished_epochs(
+    run: tuple[Path, Checkpoint], data: Path, tmp_path: Path, told: signal.Signals
 ) -> None:
     # No worker: Python drops a Ctrl-C that comes while it forks one, and these epochs are short.
     config = tiny_config(epochs=10_000, data={"batch": 4, "simulated": 0.5, "workers": 0})
@@ -257,22 +221,35 @@ def test_ctrl_c_keeps_the_best_epoch_so_far(
     config_file.write_text(config.model_dump_json())
     out = tmp_path / "run"
     process = subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED, data, run[0] / "split.json", config_file, out],
+        [
+            *PROGRAM,
+            "--config",
+            config_file,
+            "--data",
+            data,
+            "--split",
+            run[0] / "split.json",
+            "--out",
+            out,
+        ],
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
     try:
-        _wait_for(out / "checkpoint.safetensors", process)
-        os.killpg(process.pid, signal.SIGINT)
+        _wait_for(out / "last.ckpt", process)
+        os.killpg(process.pid, told)
         _, stderr = process.communicate(timeout=60)
     finally:
         process.kill()
         process.communicate()
     assert process.returncode == 4
     assert "interrupted: what was finished is saved" in stderr
+    assert f"go on later with: stripscan train --resume {out}" in stderr
     assert "Traceback" not in stderr
-    assert {path.name for path in out.iterdir()} <= RUN_FILES  # nothing half-written
+    assert {path.name for path in out.iterdir()} == {*RUN_FILES, "last.ckpt"}, (
+        "nothing half-written"
+    )
     checkpoint = load_checkpoint(out / "checkpoint.safetensors")
     assert checkpoint.config == config
     assert checkpoint.facts["epoch"] >= 1

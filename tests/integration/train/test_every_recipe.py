@@ -1,0 +1,82 @@
+"""Every recipe goes the whole way on a tiny data set: train, stop, resume, score, export."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("lightning")
+pytest.importorskip("onnx")
+pytest.importorskip("segmentation_models_pytorch")
+
+from stripscan.contract.bundle import open_bundle
+from stripscan.dataset.neu import find_samples
+from stripscan.dataset.scoring.evaluation import evaluate, unseen
+from stripscan.dataset.split import Split
+from stripscan.export import build
+from stripscan.train.config import SmpConfig, TrainConfig
+from stripscan.train.recipes import RECIPES, adjusted, recipe
+from stripscan.train.segmenter import checkpoint_segmenter
+from stripscan.train.trainer import resume, train
+
+pytestmark = [pytest.mark.train, pytest.mark.export]
+
+
+class Stopped(Exception):  # noqa: N818 - no error
+    pass
+
+
+def quick(name: str) -> TrainConfig:
+    """Return a recipe as it is, but for its length and the size of what it learns from."""
+    config = adjusted(recipe(name), epochs=2)
+    if isinstance(config.model, SmpConfig):
+        config = adjusted(config, encoder_weights="none")
+    small = {
+        "input": config.input.model_copy(update={"crop_px": 64}),
+        "data": config.data.model_copy(update={"batch": 4, "simulated": 0.0, "workers": 0}),
+        "clean_m2": 0.001,
+    }
+    return TrainConfig.model_validate({**dict(config), **small})
+
+
+def stop_after_one_epoch(config: TrainConfig, data: Path, split: Split, out: Path) -> None:
+    def watch(epoch: int, _dice: float) -> None:
+        raise Stopped(epoch)
+
+    with pytest.raises(Stopped):
+        train(config, data=data, out=out, split=split, progress=False, watch=watch)
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_a_recipe_goes_the_whole_way(name: str, data: Path, split: Split, tmp_path: Path) -> None:
+    config = quick(name)
+    out = tmp_path / "run"
+    stop_after_one_epoch(config, data, split, out)
+
+    checkpoint = resume(out, progress=False)
+    assert checkpoint is not None
+    assert checkpoint.config == config
+    assert (out / "curves.png").exists()
+
+    wanted = set(split.test)
+    test = [sample for sample in find_samples(data) if sample.name in wanted]
+    scores = evaluate(checkpoint_segmenter(checkpoint), unseen(test))
+    assert scores.n_images == len(test)
+    assert scores.box_figures_of == "box head"
+
+    if name == "enet":
+        # A peer to compare with: it remembers where maxima were, and where all are equal, as on
+        # an even tile, engines remember different places. The parity gate does not let that pass.
+        return
+    build.build_bundle(
+        checkpoint,
+        tmp_path / "bundle",
+        name=name,
+        data=build.TestData(folder=data, split=split),
+        command="test",
+    )
+    manifest = open_bundle(tmp_path / "bundle").manifest
+    assert manifest.provenance.recipe == name
+    assert manifest.thresholds == checkpoint.thresholds
+    assert dict(manifest.min_area_px) == checkpoint.min_area_px
+    assert manifest.variants[0].parity is not None
