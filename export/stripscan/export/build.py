@@ -28,6 +28,9 @@ from stripscan.contract.manifest import (
 from stripscan.dataset.images import read_mono
 from stripscan.dataset.neu import find_samples
 from stripscan.dataset.samples import Sample
+from stripscan.dataset.scoring.defects import DefectRules
+from stripscan.dataset.scoring.evaluation import evaluate, unseen
+from stripscan.dataset.scoring.segmented import Segment
 from stripscan.dataset.split import Split, changed
 from stripscan.export.graph import DeployedGraph
 from stripscan.export.onnx_file import export_onnx, without_logits
@@ -40,7 +43,7 @@ from stripscan.export.parity import (
 )
 from stripscan.runtime.engines.base import Engine
 from stripscan.runtime.engines.onnxruntime import OnnxEngine
-from stripscan.runtime.evaluate import SEEN_FILE, evaluate
+from stripscan.runtime.evaluate import SEEN_FILE, engine_segmenter
 from stripscan.simulation.tiles import sample_tile
 from stripscan.train.checkpoint import Checkpoint
 
@@ -48,7 +51,7 @@ MODEL_FILE = "model.onnx"
 TILE_PX = 256
 HALO_PX = 16
 MIN_AREA_PX = 30
-"""Smallest defect that is reported: smaller specks are mostly noise."""
+"""Smallest defect that counts in the evaluation, and that is reported where training chose none."""
 
 PARITY_TILES = 64
 GOLDEN_FRAMES = 8
@@ -119,11 +122,24 @@ def build_bundle(
     if data:
         seen = {data.split.pixels[n] for n in (*data.split.train, *data.split.val)}
         files[SEEN_FILE] = ("\n".join(sorted(seen)) + "\n").encode()
-    scores = evaluate(engine, samples, on_image=on_image).to_json() if samples else None
+    rules = DefectRules(min_area_px=MIN_AREA_PX, mm_per_px=config.input.mm_per_px)
+    segment = engine_segmenter(engine, _min_area_px(checkpoint))
+    scores = _scores(segment, samples, rules, on_image) if samples else None
     draft = _draft(checkpoint, name=name, parity=parity, golden=golden, data=data, command=command)
     if scores:
-        draft = draft.model_copy(update={"evaluation": Evaluation.model_validate(scores)})
+        draft = draft.model_copy(update={"evaluation": scores})
     return write_bundle(out, draft, files)
+
+
+def _scores(
+    segment: Segment, samples: list[Sample], rules: DefectRules, on_image: Callable[[], None]
+) -> Evaluation:
+    evaluation = evaluate(segment, unseen(samples), rules=rules, on_image=lambda _: on_image())
+    return Evaluation.model_validate(evaluation.to_json())
+
+
+def _min_area_px(checkpoint: Checkpoint) -> dict[str, int]:
+    return dict.fromkeys(checkpoint.config.classes, MIN_AREA_PX) | checkpoint.min_area_px
 
 
 def _check_classes(checkpoint: Checkpoint) -> None:
@@ -212,7 +228,7 @@ def _draft(
             size_multiple_px=SIZE_MULTIPLE_PX,
         ),
         thresholds=dict(checkpoint.thresholds),
-        min_area_px=dict.fromkeys(config.classes, MIN_AREA_PX),
+        min_area_px=_min_area_px(checkpoint),
         variants=(
             VariantDraft(
                 engine="onnx", precision="fp32", file=MODEL_FILE, batch="dynamic", parity=parity

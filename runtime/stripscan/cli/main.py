@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
+from stripscan.cli.evaluate import evaluate_command
 from stripscan.export.command import export
 from stripscan.runtime.commands.demo import demo
 from stripscan.runtime.commands.doctor import doctor
-from stripscan.runtime.commands.evaluate import evaluate_command
 from stripscan.runtime.commands.predict import predict
 from stripscan.runtime.commands.report import report
 from stripscan.runtime.commands.run import run

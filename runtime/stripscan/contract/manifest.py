@@ -137,21 +137,60 @@ class Variant(VariantDraft):
     size_bytes: Count
 
 
+class DefectFigures(_Record):
+    """How many defects were found, and how many of those found are there.
+
+    Attributes:
+        overlap: Least share of a defect's pixels that counts as found.
+        min_area_px: Smallest defect that counts, in pixels.
+        mm_per_px: Pitch of the images in mm.
+        total: Counts and rates of all defects.
+        per_class: The same by class.
+        by_size_mm2: The same by area in mm².
+    """
+
+    overlap: Fraction
+    min_area_px: Count
+    mm_per_px: Magnitude
+    total: Mapping[str, int | float | None]
+    per_class: Mapping[str, Mapping[str, int | float | None]]
+    by_size_mm2: Mapping[str, Mapping[str, int | float | None]]
+
+
 class Evaluation(_Record):
     """Scores of the exported model on the test split, as ``stripscan.dataset`` computes them.
 
-    A score is None where no image could give it.
+    A score is None where no image could give it, or where the bundle is older than the score.
+    docs/reference/evaluation.md defines each.
+
+    Attributes:
+        intervals: 95 % intervals by the name of the score.
+        false_alarms: Count, area and rate per m², by where there is no defect.
+        reliability: Bins of confidence, from low to high.
     """
 
     dice: Fraction | None = None
+    dice_pos: Fraction | None = None
+    dice_neg: Fraction | None = None
+    iou: Fraction | None = None
     dice_boxed: Fraction | None = None
     dice_pixel: Fraction | None = None
     miou_pixel: Fraction | None = None
     miou_pixel_with_background: Fraction | None = None
+    detection_rate: Fraction | None = None
+    classification_rate: Fraction | None = None
+    defect_precision: Fraction | None = None
+    ece: Fraction | None = None
+    box_figures_of: Literal["mask", "box head"] = "mask"
     per_class: Mapping[str, Mapping[str, int | float | str | None]]
+    defects: DefectFigures | None = None
+    false_alarms: Mapping[str, Mapping[str, int | float]] = {}
+    reliability: tuple[Mapping[str, int | float | None], ...] = ()
+    intervals: Mapping[str, tuple[float, float]] = {}
     n_images: Count
     n_images_boxes: Count
     n_images_pixel: Count
+    n_sources: Count | None = None
 
 
 class Provenance(_Record):

@@ -197,7 +197,8 @@ def leaked(
         raise DataError(
             f"the split was drawn by image, by the protocol '{split.protocol}': nothing keeps the "
             f"same metal on one side. Draw it by source, with --protocol {SplitProtocol.SOURCE}, "
-            f"unless it is to compare with what was published on such splits"
+            f"or, to compare with what was published on such splits, train with --set "
+            f"data.leaky_split=true"
         )
     for indices in _members(groups):
         placed = [samples[i].name for i in indices if samples[i].name in side]

@@ -16,8 +16,8 @@ from stripscan.contract.errors import DataError
 from stripscan.contract.files import write_file
 from stripscan.contract.rle import runs_of
 from stripscan.dataset.images import read_mono
-from stripscan.dataset.metrics import class_score, count, one_hot
 from stripscan.dataset.samples import LabelKind, Sample, load
+from stripscan.dataset.scoring.metrics import class_score, count, one_hot
 from stripscan.runtime.drawing import Picture, overlay, side_by_side
 from stripscan.runtime.engines.base import Engine
 from stripscan.runtime.inspector import classes_of

@@ -74,7 +74,8 @@ def test_a_simulated_strip_is_whole_or_not_there(tmp_path: Path) -> None:
 
 
 def test_figures_and_splits_are_whole_or_not_there(labelled: Path, tmp_path: Path) -> None:
-    for ask in (["eval", "--data", labelled, "--json"], ["data", "split", labelled, "--out"]):
+    ask_eval = ["eval", "--data", labelled, "--clean-m2", "0", "--json"]
+    for ask in (ask_eval, ["data", "split", labelled, "--out"]):
         done = run(*ask, "new.json", cwd=tmp_path, file_limit=100)
         assert "new.json: cannot be written: File too large" in refused(done, 3)
         assert listing(tmp_path) == {}

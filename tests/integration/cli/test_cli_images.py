@@ -30,6 +30,21 @@ FIGURES = {
     "n_images",
     "n_images_boxes",
     "n_images_pixel",
+    "dice_pos",
+    "dice_neg",
+    "iou",
+    "detection_rate",
+    "classification_rate",
+    "defect_precision",
+    "ece",
+    "box_figures_of",
+    "defects",
+    "false_alarms",
+    "reliability",
+    "intervals",
+    "n_sources",
+    "model",
+    "baseline",
 }
 CLASS_FIGURES = {"dice", "iou", "precision", "recall", "n_images", "label"}
 
@@ -104,7 +119,8 @@ def test_predict_takes_colour_and_large_images(tmp_path: Path) -> None:
 
 
 def test_eval_writes_every_figure(labelled: Path, tmp_path: Path) -> None:
-    done = run("eval", "--data", labelled, "--json", "figures.json", cwd=tmp_path)
+    ask = ("eval", "--data", labelled, "--json", "figures.json", "--clean-m2", "0.02")
+    done = run(*ask, cwd=tmp_path)
     assert f"{IMAGES} images" in fine(done)
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert set(figures) == FIGURES
@@ -121,7 +137,7 @@ def test_eval_leaves_out_what_the_model_has_seen(labelled: Path, tmp_path: Path)
     some = bundle_that_has_seen(images[:3], tmp_path / "some.zip")
     every = bundle_that_has_seen(images, tmp_path / "every.zip")
     written = tmp_path / "figures.json"
-    ask = ("eval", "--data", labelled, "--json", written)
+    ask = ("eval", "--data", labelled, "--json", written, "--clean-m2", "0")
 
     done = run(*ask, "--bundle", some, cwd=tmp_path)
     fine(done)
@@ -155,7 +171,7 @@ def test_split_divides_all_images_and_eval_scores_its_test_part(
     for names in sides:  # a picture and its turned copy are the same metal
         assert {f"{n}-turned" for n in names if not n.endswith("-turned")} <= set(names)
 
-    ask = ("eval", "--data", "mine", "--split", "split.json")
+    ask = ("eval", "--data", "mine", "--split", "split.json", "--clean-m2", "0")
     fine(run(*ask, "--json", "figures.json", cwd=tmp_path))
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures["n_images"] == len(split.test)

@@ -1,10 +1,15 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from stripscan.dataset.metrics import boxed, count, dice_original, miou_pooled, one_hot, pool
+from stripscan.dataset.samples import LabelKind
+from stripscan.dataset.scoring.defects import DefectRules
+from stripscan.dataset.scoring.evaluation import Evaluation, Evaluator
+from stripscan.dataset.scoring.metrics import boxed, count, dice_of, iou_of, one_hot
+from stripscan.dataset.scoring.poisson import poisson_interval
+from unit.dataset.scoring.scoring_samples import result, sample, seen, truth
 
 SHAPE = (5, 7)
 IDS = (1, 2, 3, 4, 5, 6)
@@ -21,40 +26,71 @@ def test_counts_cover_every_known_pixel_once(predicted, truth, known):
         assert seen == int(((truth == c) & known[c - 1]).sum())
 
 
-@given(masks)
-def test_the_truth_itself_is_perfect(truth):
-    counts = count(one_hot(truth), one_hot(truth), np.ones((6, *SHAPE), bool))
+def evaluated(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Evaluation:
+    """Score predictions against labels that are masks and boxes at once."""
+    evaluator = Evaluator(DefectRules(min_area_px=1))
+    for number, (label, prediction) in enumerate(pairs):
+        labelled = truth(label, boxes=True)
+        evaluator.add(sample(LabelKind.MASK, f"x/{number:02}"), labelled, seen(prediction))
+    return result(evaluator)
 
-    assert dice_original([counts]) == 1.0
-    assert miou_pooled([counts], IDS, with_background=True) == 1.0
+
+@given(st.lists(masks, min_size=1, max_size=3))
+def test_the_truth_itself_is_perfect(labels):
+    evaluation = evaluated([(label, label) for label in labels])
+
+    imperfect = {"dice_boxed", "ece"}  # boxes hold more than masks
+    for name, figure in evaluation.figures.items():
+        assert name in imperfect or figure in {None, 1.0}, name
+    assert evaluation.figures["dice"] == 1.0
+    assert evaluation.figures["ece"] in {None, 0.0}
+    assert all(rate.count == 0 for rate in evaluation.false_alarms.values())
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(masks, masks), min_size=1, max_size=5))
+def test_figures_are_shares_and_their_intervals_hold_them(pairs):
+    evaluation = evaluated(pairs)
+
+    for name, figure in evaluation.figures.items():
+        assert figure is None or 0.0 <= figure <= 1.0 + 1e-12, name
+    for name, (low, high) in evaluation.intervals.items():
+        assert -1e-12 <= low <= evaluation.figures[name] <= high <= 1.0 + 1e-12, name
+    for rate in evaluation.false_alarms.values():
+        assert 0.0 <= rate.low <= rate.per_m2 <= rate.high
+
+
+@given(st.lists(st.tuples(masks, masks), min_size=1, max_size=4), st.floats(0.01, 1))
+def test_what_is_classified_is_detected_and_rarer_with_more_overlap(pairs, overlap):
+    def rates(rules: DefectRules) -> tuple[float, float]:
+        evaluator = Evaluator(rules)
+        for number, (label, prediction) in enumerate(pairs):
+            evaluator.add(sample(name=f"x/{number}"), truth(label), seen(prediction))
+        figures = result(evaluator).figures
+        return figures["classification_rate"] or 0.0, figures["detection_rate"] or 0.0
+
+    classified, detected = rates(DefectRules(min_area_px=1, overlap=overlap))
+    assert classified <= detected
+    assert detected <= rates(DefectRules(min_area_px=1, overlap=overlap / 2))[1]
 
 
 @given(masks, masks)
-def test_dice_and_iou_are_symmetric_and_in_range(first, second):
+def test_dice_and_iou_are_symmetric(first, second):
     known = np.ones((6, *SHAPE), bool)
     there = count(one_hot(first), one_hot(second), known)
     back = count(one_hot(second), one_hot(first), known)
 
-    dice = dice_original([there])
-    assert dice is not None
-    assert 0.0 <= dice <= 1.0
-    assert dice == dice_original([back])
-    assert miou_pooled([there], IDS) == miou_pooled([back], IDS)
+    for figure in (dice_of, iou_of):
+        one, other = (figure(c.tp, c.fp, c.fn) for c in (there, back))
+        assert np.array_equal(one, other, equal_nan=True)
 
 
-@given(st.lists(st.tuples(masks, masks), min_size=1, max_size=4))
-def test_pooling_equals_one_large_image(pairs):
-    known = np.ones((6, *SHAPE), bool)
-    pooled = pool(count(one_hot(p), one_hot(t), known) for p, t in pairs)
-    large = count(
-        one_hot(np.hstack([p for p, _ in pairs])),
-        one_hot(np.hstack([t for _, t in pairs])),
-        np.concatenate([known] * len(pairs), axis=2),
-    )
+@given(st.integers(0, 2000), st.floats(0.5, 0.99))
+def test_a_poisson_interval_holds_what_was_seen_and_grows_with_its_level(number, level):
+    low, high = poisson_interval(number, level=level)
+    wide_low, wide_high = poisson_interval(number, level=(1 + level) / 2)
 
-    assert pooled.tp.tolist() == large.tp.tolist()
-    assert pooled.fp.tolist() == large.fp.tolist()
-    assert pooled.fn.tolist() == large.fn.tolist()
+    assert wide_low <= low <= number <= high <= wide_high
 
 
 @given(masks)
@@ -75,6 +111,6 @@ def test_boxes_cover_the_mask_and_nothing_beyond_its_extent(mask):
 
 @given(masks, masks)
 def test_a_score_is_one_only_for_equal_masks(first, second):
-    counts = count(one_hot(first), one_hot(second), np.ones((6, *SHAPE), bool))
+    figures = evaluated([(first, second)]).figures
 
-    assert (dice_original([counts]) == pytest.approx(1.0)) == bool((first == second).all())
+    assert (figures["dice"] == pytest.approx(1.0)) == bool((first == second).all())

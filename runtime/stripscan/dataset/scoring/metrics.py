@@ -1,4 +1,4 @@
-"""Counts per image, and the figures computed from them.
+"""Counts of the pixels of one image, and the figures of one class.
 
 With the pixels that a label knows, and for class ``c``: ``tp`` predicted and labelled ``c``,
 ``fp`` predicted only, ``fn`` labelled only.
@@ -9,21 +9,19 @@ IoU                   tp / (tp + fp + fn)
 precision             tp / (tp + fp)
 recall                tp / (tp + fn)
 ====================  =====================================================================
-
-*Pooled* adds the counts of all images before dividing, so large defects weigh more. *Per image*
-divides first and then takes the mean over images.
 """
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stripscan.contract.classes import BACKGROUND, NEU_CLASSES
+from stripscan.contract.classes import NEU_CLASSES
 
 Counts = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +43,7 @@ class ImageCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassScore:
-    """Pooled figures of one class, 0-1; None where the denominator is zero."""
+    """Figures of one class, 0-1; None where the denominator is zero."""
 
     dice: float | None
     iou: float | None
@@ -101,80 +99,44 @@ def count(
             f"shapes differ: predicted {list(predicted.shape)}, target {list(target.shape)}, "
             f"known {list(known.shape)}"
         )
-
-    def with_background(layers: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        return np.concatenate([~layers.any(axis=0, keepdims=True), layers])
-
-    asked = np.concatenate([known.all(axis=0, keepdims=True), known])
-    p, t = with_background(predicted), with_background(target)
-    return ImageCounts(
-        tp=(p & t & asked).sum(axis=(1, 2), dtype=np.int64),
-        fp=(p & ~t & asked).sum(axis=(1, 2), dtype=np.int64),
-        fn=(~p & t & asked).sum(axis=(1, 2), dtype=np.int64),
-    )
+    all_known = np.logical_and.reduce(known)
+    p, t = predicted & known, target & known
+    clear_p, clear_t = (~np.logical_or.reduce(side) & all_known for side in (predicted, target))
+    tp = _pixels(clear_p & clear_t, p & t)
+    return ImageCounts(tp=tp, fp=_pixels(clear_p, p) - tp, fn=_pixels(clear_t, t) - tp)
 
 
-def dice_per_image(counts: Iterable[ImageCounts], classes: Sequence[int]) -> float | None:
-    """Return the mean over images of ``2 tp / (2 tp + fp + fn)``, classes added up first.
-
-    An image whose truth is empty scores 1 if the prediction is empty, else 0.
-
-    Args:
-        counts: The images.
-        classes: Class ids that are looked at.
-
-    Returns:
-        0-1, or None without images.
-    """
-    chosen = list(classes)
-    scores: list[float] = []
-    for image in counts:
-        tp, fp, fn = (int(side[chosen].sum()) for side in (image.tp, image.fp, image.fn))
-        total = 2 * tp + fp + fn
-        scores.append(2 * tp / total if total else 1.0)
-    return float(np.mean(scores)) if scores else None
+def _pixels(background: NDArray[np.bool_], layers: NDArray[np.bool_]) -> Counts:
+    return np.array([np.count_nonzero(layer) for layer in (background, *layers)], np.int64)
 
 
-def dice_original(counts: Iterable[ImageCounts]) -> float | None:
-    """Return Dice as the original project reports it: per image, all classes flattened."""
-    return dice_per_image(counts, [c.id for c in NEU_CLASSES])
+def dice_of(tp: NDArray[Any], fp: NDArray[Any], fn: NDArray[Any]) -> Floats:
+    """Return Dice; NaN where nothing is labelled and nothing predicted."""
+    return ratio(2 * tp, 2 * tp + fp + fn)
 
 
-def miou_pooled(
-    counts: Iterable[ImageCounts], classes: Sequence[int], *, with_background: bool = False
-) -> float | None:
-    """Return the mean over classes of the pooled IoU.
-
-    A class that is neither labelled nor predicted in any image is left out of the mean.
-
-    Returns:
-        0-1, or None where no class is left.
-    """
-    chosen = [BACKGROUND, *classes] if with_background else list(classes)
-    pooled = pool(counts)
-    ious = [score.iou for score in (class_score(pooled, i) for i in chosen)]
-    valid = [iou for iou in ious if iou is not None]
-    return float(np.mean(valid)) if valid else None
+def iou_of(tp: NDArray[Any], fp: NDArray[Any], fn: NDArray[Any]) -> Floats:
+    """Return IoU; NaN where nothing is labelled and nothing predicted."""
+    return ratio(tp, tp + fp + fn)
 
 
-def pool(counts: Iterable[ImageCounts]) -> ImageCounts:
-    """Return the sum of the counts; zeros without images."""
-    total = np.zeros((3, len(NEU_CLASSES) + 1), np.int64)
-    for image in counts:
-        total += np.stack([image.tp, image.fp, image.fn])
-    return ImageCounts(tp=total[0], fp=total[1], fn=total[2])
+def ratio(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
+    """Return ``part / whole``, NaN where ``whole`` is zero."""
+    some = np.asarray(whole) > 0
+    return np.asarray(np.where(some, part / np.where(some, whole, 1), np.nan), np.float64)
 
 
-def class_score(pooled: ImageCounts, class_id: int) -> ClassScore:
+def class_score(counts: ImageCounts, class_id: int) -> ClassScore:
     """Return the figures of one class, or of background with id 0."""
-    tp, fp, fn = (int(side[class_id]) for side in (pooled.tp, pooled.fp, pooled.fn))
+    tp, fp, fn = (side[class_id] for side in (counts.tp, counts.fp, counts.fn))
     return ClassScore(
-        dice=_ratio(2 * tp, 2 * tp + fp + fn),
-        iou=_ratio(tp, tp + fp + fn),
-        precision=_ratio(tp, tp + fp),
-        recall=_ratio(tp, tp + fn),
+        dice=number(dice_of(tp, fp, fn)),
+        iou=number(iou_of(tp, fp, fn)),
+        precision=number(ratio(tp, tp + fp)),
+        recall=number(ratio(tp, tp + fn)),
     )
 
 
-def _ratio(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
+def number(figure: Floats) -> float | None:
+    """Return a figure without dimensions as a number, None where it is NaN."""
+    return None if np.isnan(figure) else float(figure)
