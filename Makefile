@@ -45,7 +45,12 @@ bundle: $(DEV)/$(READY) ## Train the default bundle again: make bundle DATA=/pat
 	mkdir -p $(dir $(BUNDLE_RUN))
 	$(DEV)/bin/stripscan data split "$(DATA)" --seed 7 --out $(BUNDLE_RUN)-split.json
 	$(DEV)/bin/stripscan train strip-small --data "$(DATA)" --split $(BUNDLE_RUN)-split.json \
-	    --out $(BUNDLE_RUN)
+	    --out $(BUNDLE_RUN)-defects
+	$(DEV)/bin/stripscan train strip-small --data "$(DATA)" --split $(BUNDLE_RUN)-split.json \
+	    --start $(BUNDLE_RUN)-defects/checkpoint.safetensors --epochs 12 --seed 8 \
+	    --set optimiser.peak_lr=8e-4 --set optimiser.ema_decay=0.995 \
+	    --set data.simulated=1.0 --set data.clean=0.7 --set clean_m2=10 \
+	    --set false_alarms_per_m2=1.4 --out $(BUNDLE_RUN)
 	$(DEV)/bin/stripscan export $(BUNDLE_RUN)/checkpoint.safetensors --data "$(DATA)" \
 	    --split $(BUNDLE_RUN)-split.json --name neu-strip-small \
 	    --out runtime/stripscan/models/neu-strip-small.zip

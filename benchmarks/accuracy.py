@@ -45,6 +45,11 @@ def main() -> int:
     parser.add_argument("--split", type=Path, required=True)
     parser.add_argument("--clean-m2", type=float, default=10.0)
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument(
+        "--reuse",
+        action="store_true",
+        help="take RUN/scores.json, as 'eval --json' wrote it after training, where there is one",
+    )
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     checkpoints = {
@@ -55,8 +60,7 @@ def main() -> int:
     baseline: dict[str, Any] | None = None
     for run in options.runs:
         scores = score(run, options, baseline=baseline is None)
-        baseline = baseline or scores.pop("baseline")
-        scores.pop("baseline", None)
+        baseline = scores.pop("baseline") or baseline
         rows.append(row(run.name, checkpoints[run.name], times_ms[run.name], scores))
     record = {
         "benchmark": "accuracy",
@@ -110,6 +114,12 @@ def cpu_ms(engines: dict[str, OnnxEngine], rounds: int) -> dict[str, float]:
 
 
 def score(run: Path, options: argparse.Namespace, *, baseline: bool) -> dict[str, Any]:
+    known = run / "scores.json"
+    if options.reuse and known.exists():
+        if known.stat().st_mtime < (run / CHECKPOINT).stat().st_mtime:
+            raise SystemExit(f"{known} is older than the checkpoint: score it again")
+        before: dict[str, Any] = json.loads(known.read_bytes())
+        return before
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "scores.json"
         command = [sys.executable, "-m", "stripscan.cli.main", "eval"]

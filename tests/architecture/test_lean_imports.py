@@ -13,8 +13,9 @@ PROGRAM = """
 import importlib, sys
 
 HEAVY = {
-    "albumentations", "lightning", "onnx", "onnxscript", "pytorch_lightning", "safetensors",
-    "segmentation_models_pytorch", "timm", "torch", "torchvision",
+    "albumentations", "lightning", "matplotlib", "mlflow", "onnx", "onnxscript", "optuna",
+    "pytorch_lightning", "ray", "safetensors", "segmentation_models_pytorch", "tensorboard",
+    "timm", "torch", "torchvision",
 }
 
 class Blocker:

@@ -28,7 +28,7 @@ LEAN = """
 import sys
 
 EXTRAS = {
-    "albumentations", "lightning", "onnx", "onnxscript", "safetensors",
+    "albumentations", "lightning", "matplotlib", "mlflow", "onnx", "onnxscript", "optuna", "safetensors",
     "segmentation_models_pytorch", "torch",
 }
 

@@ -45,10 +45,6 @@ def _logging_as_before() -> Iterator[None]:
         ({"resume": Path("run"), "trials": 3}, "--resume goes on with the recorded recipe"),
         ({"resume": Path("run")}, r"run holds no run that can be resumed"),
         (DATA | {"recipe": "enet", "ray": "auto"}, "--ray spreads the trials of --tune"),
-        (
-            DATA | {"recipe": "enet", "trials": 2, "devices": "2"},
-            "each trial of --tune trains on one device",
-        ),
     ],
 )
 def test_what_does_not_go_together_is_told(

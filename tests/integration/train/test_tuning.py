@@ -54,7 +54,7 @@ def test_a_search_is_resumed_and_its_best_can_be_trained(
 def test_suggestions_stay_in_their_ranges(split: Split, tmp_path: Path) -> None:
     base = tiny_config()
     study = open_study(tmp_path / "study", base, split)
-    for _ in range(20):
+    for _ in range(8):
         trial = study.ask()
         config = suggest(trial, base)
         assert 6e-4 <= config.optimiser.peak_lr <= 1.5e-2
@@ -111,6 +111,13 @@ def test_a_folder_of_something_else_is_refused(split: Split, tmp_path: Path) -> 
         open_study(tmp_path, tiny_config(), split)
 
 
+def test_a_trial_has_one_device(split: Split, tmp_path: Path) -> None:
+    two = Machine(accelerator="cpu", devices=2)
+    with pytest.raises(ConfigError, match="each trial of --tune trains on one device"):
+        tune(tiny_config(), trials=1, data=tmp_path, out=tmp_path, split=split, machine=two)
+    assert not list(tmp_path.iterdir())
+
+
 def test_ray_that_is_not_installed_is_named(
     monkeypatch: pytest.MonkeyPatch, data: Path, split: Split, tmp_path: Path
 ) -> None:
@@ -125,3 +132,22 @@ def test_ray_that_is_not_installed_is_named(
             machine=CPU,
             ray="auto",
         )
+
+
+def test_trials_are_spread_over_a_ray_cluster(data: Path, split: Split, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    out = tmp_path / "study"
+    best = tune(
+        tiny_config(epochs=1),
+        trials=2,
+        data=data,
+        out=out,
+        split=split,
+        machine=CPU,
+        ray="local",
+    )
+    scores = [
+        load_checkpoint(out / f"trial-{number:03}" / "checkpoint.safetensors").facts["val_dice"]
+        for number in (0, 1)
+    ]
+    assert best.score == pytest.approx(max(scores))

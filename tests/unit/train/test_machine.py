@@ -38,6 +38,25 @@ def test_processes_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert share_of(trainer).world == 2
 
 
+def test_slurm_says_how_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "SLURM_JOB_ID": "123456",
+        "SLURM_JOB_NAME": "train",
+        "SLURM_NNODES": "2",
+        "SLURM_NTASKS": "4",
+        "SLURM_NTASKS_PER_NODE": "2",
+        "SLURM_PROCID": "3",
+        "SLURM_LOCALID": "1",
+        "SLURM_NODEID": "1",
+        "SLURM_NODELIST": "node[1-2]",
+    }.items():
+        monkeypatch.setenv(name, value)
+    trainer = new_trainer(tiny_config(), Machine(accelerator="cpu"), progress=False)
+    assert (trainer.num_nodes, share_of(trainer).rank, share_of(trainer).world) == (2, 3, 4)
+    with pytest.raises(ConfigError, match=r"started 2 process.* on 2 node.*--devices 1 --nodes 2"):
+        new_trainer(tiny_config(), Machine(accelerator="cpu", devices=1), progress=False)
+
+
 def test_torchrun_says_how_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "TORCHELASTIC_RUN_ID": "x",

@@ -82,7 +82,7 @@ def new_trainer(config: TrainConfig, machine: Machine, *, progress: bool) -> lig
             precision=_PRECISION[config.precision],
             accumulate_grad_batches=config.optimiser.accumulate,
             gradient_clip_val=config.optimiser.gradient_clip,
-            plugins=[_WholeFiles()],
+            plugins=[_WholeFiles(), *_cluster()],
             logger=False,
             callbacks=[RichProgressBar()] if progress else None,
             enable_progress_bar=progress,
@@ -101,6 +101,13 @@ def new_trainer(config: TrainConfig, machine: Machine, *, progress: bool) -> lig
         raise ConfigError(
             f"cannot train on {devices} device(s), {nodes} node(s): {error}"
         ) from error
+
+
+def _cluster() -> list[SLURMEnvironment]:
+    """Return SLURM without Lightning's own requeueing, which would resume from other files."""
+    if TorchElasticEnvironment.detect() or not SLURMEnvironment.detect():
+        return []
+    return [SLURMEnvironment(auto_requeue=False)]
 
 
 def share_of(trainer: lightning.Trainer) -> Share:
