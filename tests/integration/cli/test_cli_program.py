@@ -28,8 +28,8 @@ LEAN = """
 import sys
 
 EXTRAS = {
-    "albumentations", "lightning", "matplotlib", "mlflow", "onnx", "onnxscript", "optuna", "safetensors",
-    "segmentation_models_pytorch", "torch",
+    "albumentations", "lightning", "matplotlib", "mlflow", "onnx", "onnxscript", "optuna",
+    "safetensors", "segmentation_models_pytorch", "torch",
 }
 
 class Blocker:
