@@ -144,9 +144,19 @@ def row(
         "cpu_ms_256": round(tile_ms, 2),
         "epochs": checkpoint.config.epochs,
         "best_epoch": checkpoint.facts["epoch"],
-        "config": checkpoint.config.model_dump(mode="json", exclude={"classes"}),
+        "config": settings(checkpoint),
         "scores": scores,
     }
+
+
+def settings(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return the configuration without the folders of the machine it ran on."""
+    config = checkpoint.config.model_dump(mode="json", exclude={"classes", "teacher"})
+    if checkpoint.config.start is not None:
+        config["start"] = checkpoint.config.start.parent.name
+    if checkpoint.config.teacher is not None:
+        config["teacher"] = checkpoint.config.teacher.checkpoint.parent.name
+    return config
 
 
 def figure(scores: dict[str, Any], name: str) -> str:
