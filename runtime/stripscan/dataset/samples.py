@@ -72,12 +72,15 @@ class Labelled:
             it does not label, the inside of a box of a compact defect (``PIXEL_CLASSES``), and
             boxes of which nothing is said.
         boxes: bool ``[6, H, W]``, filled boxes; None where the image has no box label.
+        boxes_known: bool ``[6, H, W]``; False for classes that the boxes do not label, and in boxes
+            of which nothing is said; None where they say all, or where there are none.
     """
 
     image: NDArray[np.uint8]
     target: NDArray[np.bool_]
     known: NDArray[np.bool_]
     boxes: NDArray[np.bool_] | None = None
+    boxes_known: NDArray[np.bool_] | None = None
 
 
 def load(
@@ -106,11 +109,24 @@ def load(
         compact = np.zeros((len(NEU_CLASSES), 1, 1), bool)
         compact[[CLASS_ID[name] - 1 for name in PIXEL_CLASSES]] = True
         inside = boxes & compact
-        known &= ~inside & ~_fill_unlabelled(sample.label, image.shape)
-        return Labelled(image=image, target=boxes & ~inside, known=known, boxes=boxes)
+        said = known & ~_fill_unlabelled(sample.label, image.shape)
+        return Labelled(
+            image=image,
+            target=boxes & ~inside,
+            known=said & ~inside,
+            boxes=boxes,
+            boxes_known=said,
+        )
     target, labelled = _expand_mask(sample, sample.label, image.shape)
-    second = None if sample.boxes is None else _fill_boxes(sample.boxes, image.shape)
-    return Labelled(image=image, target=target, known=known & labelled, boxes=second)
+    if sample.boxes is None:
+        return Labelled(image=image, target=target, known=known & labelled)
+    return Labelled(
+        image=image,
+        target=target,
+        known=known & labelled,
+        boxes=_fill_boxes(sample.boxes, image.shape),
+        boxes_known=known & ~_fill_unlabelled(sample.boxes, image.shape),
+    )
 
 
 def classes_of(sample: Sample) -> frozenset[str]:

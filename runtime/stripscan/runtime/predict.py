@@ -72,7 +72,8 @@ def predict(
         labelled = load(_sample(image, annotation))
         truth, known = labelled.target, labelled.known
         if labelled.boxes is not None:
-            truth, known = labelled.boxes, np.ones_like(known)
+            truth, said = labelled.boxes, labelled.boxes_known
+            known = np.ones_like(truth) if said is None else said
         shown.append(("annotation", overlay(pixels, truth, classes)))
         counts = count(one_hot(mask), truth, known)
         scores = {c.name: class_score(counts, c.id).iou for c in classes}

@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 
 import cv2
@@ -128,3 +129,27 @@ def test_strange_values_are_named(tmp_path):
 def test_a_mask_of_another_size_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"mask has 4 x 5 px.*8 x 6 px"):
         load(masked(tmp_path, np.zeros((5, 4), np.uint8)))
+
+
+def test_a_box_of_which_nothing_is_said_is_unknown_to_masks_and_boxes(tmp_path):
+    label = boxes(tmp_path, ("crazing", 1, 1, 3, 2), ("unlabelled", 5, 4, 8, 6))
+
+    labelled = load(label)
+
+    assert labelled.boxes is not None
+    assert labelled.boxes_known is not None
+    assert not labelled.boxes[:, 4].any()
+    assert not labelled.boxes_known[:, 4, 6].any()
+    assert not labelled.known[:, 4, 6].any()
+    assert labelled.boxes_known[:, 0, 0].all()
+
+
+def test_boxes_say_nothing_of_classes_that_they_do_not_label(tmp_path):
+    sample = dataclasses.replace(
+        boxes(tmp_path, ("crazing", 1, 1, 3, 2)), classes_known=frozenset({"crazing"})
+    )
+
+    labelled = load(sample)
+
+    assert labelled.boxes_known is not None
+    assert labelled.boxes_known.any(axis=(1, 2)).tolist() == [True, *[False] * 5]

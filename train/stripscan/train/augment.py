@@ -47,12 +47,12 @@ def pack(planes: NDArray[np.bool_]) -> NDArray[np.uint8]:
 
 def planes_of(labelled: Labelled) -> NDArray[np.uint8]:
     """Return the labels as four planes of bits, uint8 ``[H, W, 4]``; see ``Augmented``."""
-    boxes, said = np.zeros(labelled.image.shape, np.uint8), 0
+    boxes, said = np.zeros((2, *labelled.image.shape), np.uint8)
     if labelled.boxes is not None:
-        boxes, said = pack(labelled.boxes), (1 << len(labelled.boxes)) - 1
-    return np.dstack(
-        [pack(labelled.target), pack(labelled.known), boxes, np.full_like(boxes, said)]
-    )
+        boxes = pack(labelled.boxes)
+        known = labelled.boxes_known
+        said = pack(np.ones_like(labelled.boxes) if known is None else known)
+    return np.dstack([pack(labelled.target), pack(labelled.known), boxes, said])
 
 
 class Augmenter:

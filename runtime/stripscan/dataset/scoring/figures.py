@@ -110,7 +110,8 @@ def _box_counts(
     counts = dict.fromkeys((*names, "negative", "negative_dice"), 0.0)
     if labelled.boxes is None:
         return counts
-    known = np.ones_like(labelled.known)
+    said = labelled.boxes_known
+    known = np.ones_like(labelled.boxes) if said is None else said
     given = predicted if segmented.boxes is None else segmented.boxes
     dice, iou = _flat(count(given, labelled.boxes, known))
     counts["images_with_boxes"] = 1.0
