@@ -48,13 +48,12 @@ def batch(image: torch.Tensor, target: torch.Tensor, known: torch.Tensor | None 
 
 
 def choose(batches: list[Example], *clean: torch.Tensor, rate: float = 1.0) -> OperatingPoint:
-    config = tiny_config()
+    config = tiny_config(false_alarms_per_m2=rate)
     return choose_operating_point(
         GreyIsProbability(config),
         batches,
         [image[None] for image in clean] or [plane()[None]],
         config,
-        false_alarms_per_m2=rate,
     )
 
 

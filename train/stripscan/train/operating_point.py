@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from stripscan.dataset.scoring.defects import DefectRules, components
 from stripscan.train.config import TrainConfig
 from stripscan.train.examples import Example
 from stripscan.train.module import Batch, normalise
@@ -28,10 +28,8 @@ AREAS_PX: Final = (30, 60, 120)
 UNMEASURED: Final = (0.5, AREAS_PX[0])
 """What a class gets that validation does not show, or of which nothing is found."""
 
-FOUND: Final = 0.25
-"""Share of a labelled defect that must be predicted for it to be found."""
-
-_LEAST_LABELLED_PX = 30
+_RULES: Final = DefectRules()
+"""What counts as a defect and as found, as in an evaluation."""
 
 Mask = NDArray[np.bool_]
 
@@ -56,23 +54,23 @@ def choose_operating_point(
     batches: Iterable[Example],
     clean: Iterable[Tensor],
     config: TrainConfig,
-    *,
-    false_alarms_per_m2: float,
 ) -> OperatingPoint:
     """Choose thresholds and smallest areas.
+
+    All classes together may raise ``TrainConfig.false_alarms_per_m2``. Where no choice is so
+    quiet, the quietest is taken.
 
     Args:
         model: Maps normalised images to logits, masks first.
         batches: Validation images and label bits, as of ``examples``.
         clean: uint8 images ``[N, 1, H, W]`` of metal without a defect.
         config: The run.
-        false_alarms_per_m2: False alarms on a square metre of clean metal that all classes
-            together may raise. Where no choice is so quiet, the quietest is taken.
     """
     alarms_TAC, area_m2 = _alarms(model, clean, config)
     value_TAC, shown_C = _value(model, batches, config)
     measured_C = shown_C & value_TAC.any(axis=(0, 1))
-    chosen_C = _chosen(alarms_TAC, value_TAC, measured_C, allowed=false_alarms_per_m2 * area_m2)
+    allowed = config.false_alarms_per_m2 * area_m2
+    chosen_C = _chosen(alarms_TAC, value_TAC, measured_C, allowed=allowed)
     point = OperatingPoint(thresholds={}, min_area_px={}, false_alarms_per_m2={})
     for index, name in enumerate(config.classes):
         threshold, area = chosen_C[index]
@@ -127,9 +125,9 @@ def _alarms(
                 for t, threshold in enumerate(THRESHOLDS):
                     if plane.max() < threshold:
                         break
-                    areas = _areas(plane >= threshold)
+                    _, areas = components(plane >= threshold)
                     alarms_TAC[t, :, c] += [(areas >= least).sum() for least in AREAS_PX]
-    return alarms_TAC, pixels * config.input.mm_per_px**2 / 1e6
+    return alarms_TAC, DefectRules(mm_per_px=config.input.mm_per_px).area_m2(pixels)
 
 
 def _value(
@@ -165,33 +163,22 @@ class _Defects:
     """The labelled defects of one class in one image."""
 
     def __init__(self, truth: Mask) -> None:
-        _, self._labels = cv2.connectedComponents(truth.astype(np.uint8), connectivity=8)
-        counts = np.bincount(self._labels.ravel())
-        self._ids = np.flatnonzero(counts >= _LEAST_LABELLED_PX)
-        self._ids = self._ids[self._ids > 0]
-        self.areas = counts[self._ids]
+        self._numbers, areas = components(truth)
+        self._large = np.flatnonzero(areas >= _RULES.min_area_px)
+        self.areas = areas[self._large]
 
     def found(self, predicted: Mask) -> int:
         """Return how many have enough of their pixels predicted."""
-        if not len(self._ids):
+        if not len(self._large):
             return 0
-        hit = np.bincount(self._labels[predicted], minlength=int(self._ids.max()) + 1)
-        return int((hit[self._ids] >= FOUND * self.areas).sum())
+        hit = np.bincount(self._numbers[predicted], minlength=int(self._large.max()) + 1)
+        return int((hit[self._large] >= _RULES.overlap * self.areas).sum())
 
 
 def _without_specks(predicted: Mask) -> list[Mask]:
     """Return the mask without components below each of ``AREAS_PX``."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(
-        predicted.astype(np.uint8), connectivity=8
-    )
-    areas = stats[:, cv2.CC_STAT_AREA].copy()
-    areas[0] = 0
-    return [(areas >= least)[labels] for least in AREAS_PX]
-
-
-def _areas(predicted: Mask) -> NDArray[np.int64]:
-    stats = cv2.connectedComponentsWithStats(predicted.astype(np.uint8), connectivity=8)[2]
-    return np.asarray(stats[1:, cv2.CC_STAT_AREA], np.int64)
+    numbers, areas = components(predicted)
+    return [(areas >= least)[numbers] for least in AREAS_PX]
 
 
 @torch.no_grad()

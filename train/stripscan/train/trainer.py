@@ -285,13 +285,7 @@ def _epochs_done(state: Path) -> int:
 
 def _at_operating_point(path: Path, checks: DataLoader[Example]) -> Checkpoint:
     best = load_checkpoint(path)
-    point = choose_operating_point(
-        best.build(),
-        checks,
-        clean_metal(best.config),
-        best.config,
-        false_alarms_per_m2=best.config.false_alarms_per_m2,
-    )
+    point = choose_operating_point(best.build(), checks, clean_metal(best.config), best.config)
     chosen = Checkpoint(
         config=best.config,
         state=best.state,

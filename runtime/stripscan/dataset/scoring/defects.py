@@ -161,7 +161,7 @@ def match_defects(
 
 def alarms(mask: NDArray[np.uint8], *, min_area_px: int) -> int:
     """Return how many components of a mask are large enough to be reported."""
-    _, areas = _components(mask > 0)
+    _, areas = components(mask > 0)
     return int(np.count_nonzero(areas >= min_area_px))
 
 
@@ -172,7 +172,7 @@ def _labelled(
     for index, layer in enumerate(labelled.target & labelled.known):
         if not layer.any():
             continue
-        numbers, areas = _components(layer)
+        numbers, areas = components(layer)
         any_class = np.bincount(numbers[mask > 0], minlength=len(areas))
         own_class = np.bincount(numbers[mask == index + 1], minlength=len(areas))
         defects += [
@@ -194,10 +194,9 @@ def _predicted(
     near_unknown: NDArray[np.bool_],
     rules: DefectRules,
 ) -> list[PredictedDefect]:
-    numbers, areas = _components(mask > 0)
+    numbers, areas = components(mask > 0)
     count = len(areas)
-    votes = np.bincount((numbers * _IDS + mask).ravel(), minlength=count * _IDS)
-    classes = votes.reshape(count, _IDS)[:, 1:].argmax(axis=1) + 1
+    classes = majority_classes(numbers, mask, count=count)
     on_label = np.bincount(numbers[near_label], minlength=count)
     on_unknown = np.bincount(numbers[near_unknown], minlength=count)
     found = []
@@ -217,7 +216,7 @@ def _predicted(
     return found
 
 
-def _components(layer: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+def components(layer: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Return 8-connected components: their numbers ``[H, W]``, and the area of each number.
 
     Number 0 is what lies outside; its area is given as 0.
@@ -226,6 +225,20 @@ def _components(layer: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np
     areas = stats[:, cv2.CC_STAT_AREA].astype(np.int64)
     areas[0] = 0
     return np.asarray(numbers, np.int32), areas
+
+
+def majority_classes(
+    numbers: NDArray[np.int32], mask: NDArray[np.uint8], *, count: int
+) -> NDArray[np.int64]:
+    """Return the class of most pixels of each component.
+
+    Args:
+        numbers: int32 ``[H, W]`` from ``components``.
+        mask: uint8 ``[H, W]`` class ids.
+        count: How many numbers there are, 0 included.
+    """
+    votes = np.bincount((numbers * _IDS + mask).ravel(), minlength=count * _IDS)
+    return np.asarray(votes.reshape(count, _IDS)[:, 1:].argmax(axis=1) + 1, np.int64)
 
 
 def _widened(layer: NDArray[np.bool_]) -> NDArray[np.bool_]:

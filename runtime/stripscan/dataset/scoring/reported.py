@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-import cv2
 import numpy as np
 
 from stripscan.contract.classes import CLASS_ID
+from stripscan.dataset.scoring.defects import components, majority_classes
 from stripscan.dataset.scoring.segmented import Segmented
 
 
@@ -21,16 +21,11 @@ def reported(segmented: Segmented, min_area_px: Mapping[str, int]) -> Segmented:
         min_area_px: Smallest area by class name; a class without one keeps all.
     """
     mask = segmented.mask
-    count, numbers, stats, _ = cv2.connectedComponentsWithStats(
-        (mask > 0).astype(np.uint8), connectivity=8
-    )
-    if count == 1:
+    numbers, areas = components(mask > 0)
+    if len(areas) == 1:
         return segmented
     least = np.zeros(len(CLASS_ID) + 1, np.int64)
     for name, area_px in min_area_px.items():
         least[CLASS_ID[name]] = area_px
-    ids = len(least)
-    votes = np.bincount((numbers * ids + mask).ravel(), minlength=count * ids).reshape(count, ids)
-    of_class = votes[:, 1:].argmax(axis=1) + 1
-    kept = stats[:, cv2.CC_STAT_AREA] >= least[of_class]
+    kept = areas >= least[majority_classes(numbers, mask, count=len(areas))]
     return replace(segmented, mask=np.where(kept[numbers], mask, 0).astype(np.uint8))
