@@ -26,7 +26,7 @@ import numpy as np
 import onnxruntime
 import torch
 
-from stripscan.export.graph import DeployedGraph
+from stripscan.export.graph import deployed_graph
 from stripscan.export.onnx_file import export_onnx, without_logits
 from stripscan.runtime.engines.onnxruntime import OnnxEngine
 from stripscan.simulation.tiles import sample_tile
@@ -81,13 +81,7 @@ def main() -> int:
 
 def engine_of(name: str, checkpoint: Checkpoint) -> OnnxEngine:
     """Export a checkpoint, and check that the file gives its masks."""
-    config = checkpoint.config
-    graph = DeployedGraph(
-        checkpoint.build(),
-        mean=config.input.mean,
-        std=config.input.std,
-        thresholds=[checkpoint.thresholds[c] for c in config.classes],
-    ).eval()
+    graph = deployed_graph(checkpoint)
     model = without_logits(export_onnx(graph, tile_px=TILE_PX))
     engine = OnnxEngine(model.SerializeToString(), threads=1)
     rng = np.random.default_rng(0)

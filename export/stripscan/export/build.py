@@ -32,7 +32,7 @@ from stripscan.dataset.scoring.defects import DefectRules
 from stripscan.dataset.scoring.evaluation import evaluate, unseen
 from stripscan.dataset.scoring.segmented import Segment
 from stripscan.dataset.split import Split, changed
-from stripscan.export.graph import DeployedGraph
+from stripscan.export.graph import deployed_graph
 from stripscan.export.onnx_file import export_onnx, without_logits
 from stripscan.export.parity import (
     Tile,
@@ -101,12 +101,7 @@ def build_bundle(
     if data:
         _check_split(checkpoint, data.split)
     config = checkpoint.config
-    graph = DeployedGraph(
-        checkpoint.build(),
-        mean=config.input.mean,
-        std=config.input.std,
-        thresholds=[checkpoint.thresholds[c] for c in config.classes],
-    ).eval()
+    graph = deployed_graph(checkpoint)
     model = export_onnx(graph, tile_px=TILE_PX)
     samples = _test_samples(data) if data else []
     tiles = [

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from stripscan.train.checkpoint import Checkpoint
+
 _NEVER = -1e4
 """Takes the place of logits below their threshold; far below any logit."""
 
@@ -56,3 +58,18 @@ class DeployedGraph(nn.Module):
         score_NHW = torch.round(torch.sigmoid(confident_NHW) * 255.0)
         # TensorRT casts to uint8 from float only.
         return mask_NHW.to(torch.uint8), score_NHW.to(torch.uint8), logits_NCHW
+
+
+def deployed_graph(checkpoint: Checkpoint) -> DeployedGraph:
+    """Return the graph of a checkpoint, in evaluation mode.
+
+    Raises:
+        DataError: The weights are those of another network.
+    """
+    config = checkpoint.config
+    return DeployedGraph(
+        checkpoint.build(),
+        mean=config.input.mean,
+        std=config.input.std,
+        thresholds=[checkpoint.thresholds[name] for name in config.classes],
+    ).eval()
