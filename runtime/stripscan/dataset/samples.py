@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stripscan.contract.classes import CLASS_ID, NEU_CLASSES
 from stripscan.contract.errors import DataError
 from stripscan.dataset.images import read_ids, read_mono
-from stripscan.dataset.voc import read_voc, unlabelled_boxes
+from stripscan.dataset.voc import read_labels, read_voc
 
 UNLABELLED: Final = 255
 """Value of mask pixels that nobody labelled, unless ``Sample.mask_ids`` gives it a class."""
@@ -105,11 +105,11 @@ def load(
     for name in sample.classes_known:
         known[CLASS_ID[name] - 1] = True
     if sample.kind is LabelKind.BOXES:
-        boxes = _fill_boxes(sample.label, image.shape)
+        boxes, unsaid = _fill_boxes(sample.label, image.shape)
         compact = np.zeros((len(NEU_CLASSES), 1, 1), bool)
         compact[[CLASS_ID[name] - 1 for name in PIXEL_CLASSES]] = True
         inside = boxes & compact
-        said = known & ~_fill_unlabelled(sample.label, image.shape)
+        said = known & ~unsaid
         return Labelled(
             image=image,
             target=boxes & ~inside,
@@ -120,12 +120,13 @@ def load(
     target, labelled = _expand_mask(sample, sample.label, image.shape)
     if sample.boxes is None:
         return Labelled(image=image, target=target, known=known & labelled)
+    boxes, unsaid = _fill_boxes(sample.boxes, image.shape)
     return Labelled(
         image=image,
         target=target,
         known=known & labelled,
-        boxes=_fill_boxes(sample.boxes, image.shape),
-        boxes_known=known & ~_fill_unlabelled(sample.boxes, image.shape),
+        boxes=boxes,
+        boxes_known=known & ~unsaid,
     )
 
 
@@ -146,25 +147,22 @@ def classes_of(sample: Sample) -> frozenset[str]:
     )
 
 
-def _fill_boxes(path: Path, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+def _fill_boxes(path: Path, shape: tuple[int, ...]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return the filled boxes ``[6, H, W]``, and where boxes lie of which nothing is said."""
     height, width = shape
-    target = np.zeros((len(NEU_CLASSES), height, width), bool)
-    for box in read_voc(path):
+    filled = np.zeros((len(NEU_CLASSES), height, width), bool)
+    unsaid = np.zeros(shape, bool)
+    ours, others = read_labels(path)
+    for box in ours:
         if box.right > width or box.bottom > height:
             raise DataError(
                 f"{path}: the box of '{box.class_name}' reaches {box.right} x {box.bottom} px, "
                 f"its image has {width} x {height} px"
             )
-        target[CLASS_ID[box.class_name] - 1, box.top : box.bottom, box.left : box.right] = True
-    return target
-
-
-def _fill_unlabelled(path: Path, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Return where boxes lie of which nothing is said, ``[H, W]``."""
-    filled = np.zeros(shape, bool)
-    for box in unlabelled_boxes(path):
-        filled[box.top : box.bottom, box.left : box.right] = True
-    return filled
+        filled[CLASS_ID[box.class_name] - 1, box.top : box.bottom, box.left : box.right] = True
+    for box in others:
+        unsaid[box.top : box.bottom, box.left : box.right] = True
+    return filled, unsaid
 
 
 def _expand_mask(

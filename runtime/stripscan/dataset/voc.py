@@ -45,6 +45,15 @@ def read_voc(path: Path) -> tuple[Box, ...]:
     """Return the boxes of our classes in one annotation file, in the order of the file.
 
     Raises:
+        DataError: As ``read_labels``.
+    """
+    return read_labels(path)[0]
+
+
+def read_labels(path: Path) -> tuple[tuple[Box, ...], tuple[Box, ...]]:
+    """Return the boxes of our classes, and those of which nothing is said.
+
+    Raises:
         DataError: As ``read_boxes``, or a box is of an unknown class.
     """
     boxes = read_boxes(path)
@@ -55,16 +64,8 @@ def read_voc(path: Path) -> tuple[Box, ...]:
                 f"{path}: unknown class '{box.class_name}'; did you mean '{near}'? "
                 f"Valid are {', '.join(CLASS_ID)}"
             )
-    return tuple(box for box in boxes if box.class_name != UNLABELLED_NAME)
-
-
-def unlabelled_boxes(path: Path) -> tuple[Box, ...]:
-    """Return the boxes of one annotation file of which nothing is said.
-
-    Raises:
-        DataError: As ``read_boxes``.
-    """
-    return tuple(box for box in read_boxes(path) if box.class_name == UNLABELLED_NAME)
+    ours = tuple(box for box in boxes if box.class_name != UNLABELLED_NAME)
+    return ours, tuple(box for box in boxes if box.class_name == UNLABELLED_NAME)
 
 
 def read_boxes(path: Path) -> tuple[Box, ...]:

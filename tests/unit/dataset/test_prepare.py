@@ -9,7 +9,7 @@ from stripscan.dataset.neu import find_samples
 from stripscan.dataset.prepare import prepare
 from stripscan.dataset.record import read_record
 from stripscan.dataset.samples import LabelKind, load
-from stripscan.dataset.voc import read_voc, unlabelled_boxes
+from stripscan.dataset.voc import read_labels, read_voc
 from unit.dataset.formats.foreign_samples import (
     coco,
     marked,
@@ -75,7 +75,7 @@ def test_boxes_are_written_as_voc_under_our_names(tmp_path):
     file = tmp_path / "out/boxes/a.xml"
     (box,) = read_voc(file)
     assert (box.class_name, box.left, box.top, box.right, box.bottom) == ("inclusion", 0, 1, 3, 4)
-    (hidden,) = unlabelled_boxes(file)
+    (hidden,) = read_labels(file)[1]
     assert (hidden.left, hidden.top, hidden.right, hidden.bottom) == (3, 0, 6, 2)
     counts = read_record(tmp_path / "out").counts
     assert (counts.boxes, counts.clean, counts.unlabelled) == (1, 0, 1)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from stripscan.contract.errors import DataError
-from stripscan.dataset.voc import Box, read_voc, unlabelled_boxes, voc_bytes
+from stripscan.dataset.voc import Box, read_labels, read_voc, voc_bytes
 
 
 def annotation(
@@ -104,9 +104,7 @@ def test_boxes_of_which_nothing_is_said_are_kept_apart(tmp_path):
     path = annotation(tmp_path, name="unlabelled", box=(2, 3, 4, 5))
 
     assert read_voc(path) == ()
-    assert unlabelled_boxes(path) == (
-        Box(class_name="unlabelled", left=1, top=2, right=4, bottom=5),
-    )
+    assert read_labels(path)[1] == (Box(class_name="unlabelled", left=1, top=2, right=4, bottom=5),)
 
 
 def test_what_is_written_is_read_back(tmp_path):
