@@ -8,7 +8,17 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("albumentations")
 
 from stripscan.dataset.samples import Labelled
-from stripscan.train.augment import Augmented, Augmenter, pack, padded, planes_of
+from stripscan.train.augment import (
+    BOXES,
+    BOXES_KNOWN,
+    KNOWN,
+    TARGET,
+    Augmented,
+    Augmenter,
+    pack,
+    padded,
+    planes_of,
+)
 from stripscan.train.module import unpack
 
 pytestmark = pytest.mark.train
@@ -59,8 +69,8 @@ def test_the_same_seed_gives_the_same_variants() -> None:
     third = [vary(other, example) for _ in range(5)]
     for a, b in zip(first, second, strict=True):
         assert np.array_equal(a.image, b.image)
-        assert np.array_equal(a.target, b.target)
-        assert np.array_equal(a.known, b.known)
+        assert np.array_equal(a.labels[TARGET], b.labels[TARGET])
+        assert np.array_equal(a.labels[KNOWN], b.labels[KNOWN])
     assert not any(np.array_equal(a.image, c.image) for a, c in zip(first, third, strict=True))
     assert not np.array_equal(first[0].image, first[1].image)
 
@@ -69,8 +79,9 @@ def test_labels_move_with_the_metal() -> None:
     augmenter = Augmenter(crop_px=64, seed=5, edges=0)
     for _ in range(40):
         variant = vary(augmenter, marked())
-        assert variant.image.shape == variant.target.shape == variant.known.shape == (64, 64)
-        target, known = unpacked(variant.target, 6), unpacked(variant.known, 6)
+        assert variant.image.shape == (64, 64)
+        assert variant.labels[TARGET].shape == variant.labels[KNOWN].shape == (64, 64)
+        target, known = unpacked(variant.labels[TARGET], 6), unpacked(variant.labels[KNOWN], 6)
         inside = known[0]
         there, elsewhere = (variant.image[inside & side].mean() for side in (target[1], ~target[1]))
         assert there > elsewhere + 20
@@ -78,15 +89,15 @@ def test_labels_move_with_the_metal() -> None:
         assert np.mean(bright[inside] == target[1][inside]) > 0.93
         assert not target[[0, 2, 3, 4, 5]].any()
         assert np.array_equal(known[4], inside & ~target[1])
-        assert np.array_equal(variant.boxes, variant.target)
-        assert (variant.boxes_known == np.where(inside, 0b111111, 0)).all()
+        assert np.array_equal(variant.labels[BOXES], variant.labels[TARGET])
+        assert (variant.labels[BOXES_KNOWN] == np.where(inside, 0b111111, 0)).all()
 
 
 def test_without_boxes_nothing_is_known_of_them() -> None:
     example = marked()
     variant = vary(Augmenter(crop_px=64, seed=5), plain(example.image, example.target))
-    assert not variant.boxes.any()
-    assert not variant.boxes_known.any()
+    assert not variant.labels[BOXES].any()
+    assert not variant.labels[BOXES_KNOWN].any()
 
 
 def test_the_strip_may_end_and_beside_it_is_no_defect() -> None:
@@ -95,11 +106,11 @@ def test_the_strip_may_end_and_beside_it_is_no_defect() -> None:
     ends = 0
     for _ in range(150):
         variant = vary(augmenter, example)
-        beside = (variant.target == 0) & (variant.known > 0)
+        beside = (variant.labels[TARGET] == 0) & (variant.labels[KNOWN] > 0)
         ends += bool(beside.any())
         if beside.any():
             assert variant.image[beside].mean() < 30
-            assert variant.image[variant.target > 0].mean() > 60
+            assert variant.image[variant.labels[TARGET] > 0].mean() > 60
     assert 3 <= ends <= 30
 
 
@@ -108,11 +119,11 @@ def test_what_padding_adds_is_unknown() -> None:
     target = np.ones((6, 40, 40), bool)
     for _ in range(20):
         variant = vary(augmenter, plain(np.full((40, 40), 128, np.uint8), target))
-        known = unpacked(variant.known, 6)
+        known = unpacked(variant.labels[KNOWN], 6)
         rows, columns = known[0].any(axis=1).sum(), known[0].any(axis=0).sum()
         assert 32 <= rows == columns <= 54  # 40 px, scaled by 0.8 to 1.35
         assert known.sum() == 6 * rows * columns
-        assert np.array_equal(variant.target, variant.known)
+        assert np.array_equal(variant.labels[TARGET], variant.labels[KNOWN])
 
 
 def test_lines_across_the_strip_stay_across() -> None:
@@ -125,7 +136,7 @@ def test_lines_across_the_strip_stay_across() -> None:
         variant = vary(augmenter, plain(image, target))
         grey = variant.image.astype(float)
         assert grey.mean(axis=1).std() > 1.5 * grey.mean(axis=0).std()
-        scratches = unpacked(variant.target, 6)[5]
+        scratches = unpacked(variant.labels[TARGET], 6)[5]
         assert (scratches == scratches[:, :1]).all()
 
 
@@ -138,7 +149,7 @@ def corners_of_a_mark() -> set[tuple[bool, bool]]:
     corners = set()
     for _ in range(80):
         variant = vary(augmenter, plain(image, target))
-        known, mark = np.argwhere(variant.known), np.argwhere(variant.target)
+        known, mark = np.argwhere(variant.labels[KNOWN]), np.argwhere(variant.labels[TARGET])
         corners.add(tuple((mark.mean(axis=0) > known.mean(axis=0)).tolist()))
     return corners
 
@@ -176,9 +187,9 @@ def test_validation_mirrors_the_metal_and_knows_nothing_of_the_mirror(
         image, ((0, padded_height - height), (0, padded_width - width)), mode="reflect"
     )
     assert np.array_equal(example.image, mirrored)
-    assert np.count_nonzero(example.known) == height * width
-    assert (example.known[:height, :width] == 0b111111).all()
-    assert np.array_equal(example.target, example.known)
+    assert np.count_nonzero(example.labels[KNOWN]) == height * width
+    assert (example.labels[KNOWN][:height, :width] == 0b111111).all()
+    assert np.array_equal(example.labels[TARGET], example.labels[KNOWN])
 
 
 def test_of_a_large_image_every_part_is_seen() -> None:
@@ -189,5 +200,5 @@ def test_of_a_large_image_every_part_is_seen() -> None:
     augmenter = Augmenter(crop_px=32, seed=3, edges=0)
     seen = np.zeros(6, bool)
     for _ in range(60):
-        seen |= unpacked(vary(augmenter, plain(image, places)).target, 6).any(axis=(1, 2))
+        seen |= unpacked(vary(augmenter, plain(image, places)).labels[TARGET], 6).any(axis=(1, 2))
     assert seen.all()

@@ -14,26 +14,22 @@ from numpy.typing import NDArray
 
 from stripscan.dataset.samples import Labelled
 
+TARGET, KNOWN, BOXES, BOXES_KNOWN = range(4)
+"""Planes of a label: where a class is, where the label says whether it is, filled boxes, and where
+there are box labels. Bit ``c`` of a pixel speaks of class ``c``."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Augmented:
     """One example as the network sees it, before normalisation.
 
-    Label planes are uint8 ``[S, S]``; bit ``c`` of a pixel speaks of class ``c``.
-
     Attributes:
         image: uint8 ``[S, S]``.
-        target: Where the class is.
-        known: Where the label says whether it is.
-        boxes: Where a filled box of the class is.
-        boxes_known: Where there are box labels.
+        labels: uint8 ``[4, S, S]``, the planes ``TARGET`` to ``BOXES_KNOWN``.
     """
 
     image: NDArray[np.uint8]
-    target: NDArray[np.uint8]
-    known: NDArray[np.uint8]
-    boxes: NDArray[np.uint8]
-    boxes_known: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
 
 
 def pack(planes: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -46,7 +42,7 @@ def pack(planes: NDArray[np.bool_]) -> NDArray[np.uint8]:
 
 
 def planes_of(labelled: Labelled) -> NDArray[np.uint8]:
-    """Return the labels as four planes of bits, uint8 ``[H, W, 4]``; see ``Augmented``."""
+    """Return the labels as planes of bits, uint8 ``[H, W, 4]``; see ``TARGET`` and on."""
     boxes, said = np.zeros((2, *labelled.image.shape), np.uint8)
     if labelled.boxes is not None:
         boxes = pack(labelled.boxes)
@@ -157,13 +153,15 @@ def _darken_beside_the_strip(
     columns = slice(0, beside) if rng.random() < 0.5 else slice(width - beside, width)
     dark = image[:, columns]
     dark[:] = rng.uniform(5, 15) + rng.normal(0, 2, dark.shape)
-    labels[:, columns, 0] = 0
-    labels[:, columns, 2] = 0
+    labels[:, columns, TARGET] = 0
+    labels[:, columns, BOXES] = 0
 
 
 def _augmented(image: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Augmented:
-    planes = (np.ascontiguousarray(labels[:, :, i]) for i in range(4))
-    return Augmented(np.ascontiguousarray(image), *planes)
+    return Augmented(
+        image=np.ascontiguousarray(image),
+        labels=np.ascontiguousarray(labels.transpose(2, 0, 1)),
+    )
 
 
 def padded(image: NDArray[np.uint8], planes: NDArray[np.uint8], *, multiple: int) -> Augmented:

@@ -22,12 +22,11 @@ KEPT_BYTES = 2 << 30
 _VALIDATION_TILE_PX = 200
 
 Example = tuple[Tensor, Tensor]
-"""uint8 image ``[1, S, S]`` and label bits ``[4, S, S]``: target, known, boxes, boxes known."""
+"""uint8 image ``[1, S, S]`` and label bits ``[4, S, S]``; see ``augment.TARGET`` and on."""
 
 
 def _tensors(example: Augmented) -> Example:
-    labels = (example.target, example.known, example.boxes, example.boxes_known)
-    return torch.from_numpy(example.image)[None], torch.from_numpy(np.stack(labels))
+    return torch.from_numpy(example.image)[None], torch.from_numpy(example.labels)
 
 
 def _simulated(rng: np.random.Generator, config: TrainConfig, size_px: int) -> Labelled:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
+from stripscan.train.augment import BOXES, BOXES_KNOWN, KNOWN, TARGET
 from stripscan.train.compact import StripNet
 from stripscan.train.config import TrainConfig
 from stripscan.train.losses import distillation, masked_bce_dice
@@ -42,9 +43,6 @@ def _follow(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tenso
                 old.copy_(new)
 
     return update
-
-
-_TARGET, _KNOWN, _BOXES, _BOXES_KNOWN = range(4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +87,10 @@ class Batch:
 
         return cls(
             image_N1HW,
-            share(_TARGET),
-            unpack(everywhere_N4HW[:, _KNOWN : _KNOWN + 1], classes=classes),
-            share(_BOXES),
-            unpack(everywhere_N4HW[:, _BOXES_KNOWN : _BOXES_KNOWN + 1], classes=classes),
+            share(TARGET),
+            unpack(everywhere_N4HW[:, KNOWN : KNOWN + 1], classes=classes),
+            share(BOXES),
+            unpack(everywhere_N4HW[:, BOXES_KNOWN : BOXES_KNOWN + 1], classes=classes),
         )
 
 
