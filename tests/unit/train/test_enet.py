@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch")
 
 from torch.nn import functional
 
-from stripscan.train.enet import Down, ENet, Up
+from stripscan.train.enet import Down, ENet, Up, pool, unpool
 
 pytestmark = pytest.mark.train
 
@@ -55,6 +55,22 @@ def test_maxima_return_to_where_they_were() -> None:
     assert pooled[0, 0].tolist() == pooled[0, 15].tolist() == [[1.0, 2.0], [3.0, 4.0]]
     assert pooled[0, 16:].count_nonzero() == 0
     assert torch.allclose(y[0], x[0], atol=1e-3)
+
+
+def test_pooling_agrees_with_torch_where_pixels_differ() -> None:
+    x = torch.randperm(2 * 3 * 6 * 8).reshape(2, 3, 6, 8) / 100
+    pooled, which = pool(x)
+    expected, places = functional.max_pool2d_with_indices(x, [2, 2])
+    assert torch.equal(pooled, expected)
+    assert torch.equal(unpool(pooled, which), functional.max_unpool2d(expected, places, [2, 2]))
+
+
+def test_of_pixels_equal_but_for_rounding_the_first_counts() -> None:
+    pooled, which = pool(1 + 1e-6 * torch.randn(1, 1, 4, 4))
+    assert which.tolist() == [[[[0, 0], [0, 0]]]]
+    first = torch.zeros(4, 4)
+    first[::2, ::2] = 1.0
+    assert torch.allclose(unpool(pooled, which)[0, 0], first, atol=1e-4)
 
 
 def test_the_dilated_convolutions_see_400_px_far(net) -> None:

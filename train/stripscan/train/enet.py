@@ -18,6 +18,10 @@ _EARLY_DROPOUT = 0.01  # up to the end of stage 1
 _DROPOUT = 0.1  # from there on
 
 
+_NEARLY = 1e-3
+"""Rounding moves activations by less; they are about 1."""
+
+
 def _conv_bn(inputs: int, outputs: int, kernel: int, *, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, bias=False), nn.BatchNorm2d(outputs)
@@ -85,6 +89,38 @@ class Bottleneck(nn.Module):
         return cast(Tensor, self.act(x_NCHW + self.body(x_NCHW)))
 
 
+def pool(x_NCHW: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the maxima of 2x2 pixels, and which of the four each was.
+
+    Of pixels nearly equal the first in reading order counts. On an even tile all are equal but for
+    rounding, which every engine does in its own way: with the plain maximum an exported network
+    would put them elsewhere.
+
+    Args:
+        x_NCHW: float ``[N, C, 2 * H, 2 * W]``.
+
+    Returns:
+        float and int64 ``[N, C, H, W]``; the latter 0 to 3.
+    """
+    four_NCHW4 = torch.stack([x_NCHW[..., i::2, j::2] for i in (0, 1) for j in (0, 1)], dim=-1)
+    earlier_first_4 = _NEARLY * torch.arange(4, device=x_NCHW.device)
+    return four_NCHW4.amax(dim=-1), (four_NCHW4 - earlier_first_4).argmax(dim=-1)
+
+
+def unpool(x_NCHW: Tensor, which_NCHW: Tensor) -> Tensor:
+    """Put each pixel where ``pool`` found a maximum, and zeros around it.
+
+    Args:
+        x_NCHW: float ``[N, C, H, W]``.
+        which_NCHW: int64 ``[N, C, H, W]`` from ``pool``.
+
+    Returns:
+        float ``[N, C, 2 * H, 2 * W]``.
+    """
+    planes = [torch.where(which_NCHW == i, x_NCHW, 0.0) for i in range(4)]
+    return functional.pixel_shuffle(torch.stack(planes, dim=2).flatten(1, 2), 2)
+
+
 class Down(nn.Module):
     """Halves the size; the skip is pooled, and padded with zero channels."""
 
@@ -98,11 +134,11 @@ class Down(nn.Module):
     def forward(self, x_NCHW: Tensor) -> tuple[Tensor, Tensor]:
         """Return ``[N, outputs, H / 2, W / 2]`` and where the maxima were, for ``Up``.
 
-        The latter is int64 ``[N, inputs, H / 2, W / 2]``, row-major places in ``[H, W]``.
+        The latter is as of ``pool``.
         """
-        pooled_NCHW, places_NCHW = functional.max_pool2d_with_indices(x_NCHW, [2, 2])
+        pooled_NCHW, which_NCHW = pool(x_NCHW)
         skip_NCHW = functional.pad(pooled_NCHW, (0, 0, 0, 0, 0, self.more))
-        return self.act(skip_NCHW + self.body(x_NCHW)), places_NCHW
+        return self.act(skip_NCHW + self.body(x_NCHW)), which_NCHW
 
 
 class Up(nn.Module):
@@ -118,14 +154,14 @@ class Up(nn.Module):
         self.body = _body(inputs, outputs, middle, dropout=_DROPOUT)
         self.act = nn.PReLU(outputs)
 
-    def forward(self, x_NCHW: Tensor, places_NCHW: Tensor) -> Tensor:
+    def forward(self, x_NCHW: Tensor, which_NCHW: Tensor) -> Tensor:
         """Map ``[N, inputs, H, W]`` to ``[N, outputs, 2 * H, 2 * W]``.
 
         Args:
             x_NCHW: What to double.
-            places_NCHW: int64 ``[N, outputs, H, W]`` from the ``Down`` of that size.
+            which_NCHW: int64 ``[N, outputs, H, W]`` from the ``Down`` of that size.
         """
-        skip_NCHW = functional.max_unpool2d(self.skip(x_NCHW), places_NCHW, [2, 2])
+        skip_NCHW = unpool(self.skip(x_NCHW), which_NCHW)
         return cast(Tensor, self.act(skip_NCHW + self.body(x_NCHW)))
 
 
@@ -180,9 +216,9 @@ class ENet(nn.Module):
         Returns:
             float32 ``[N, classes, H, W]``.
         """
-        y_NCHW, places1_NCHW = self.down1(self.initial(x_NCHW))
-        y_NCHW, places2_NCHW = self.down2(self.stage1(y_NCHW))
+        y_NCHW, which1_NCHW = self.down1(self.initial(x_NCHW))
+        y_NCHW, which2_NCHW = self.down2(self.stage1(y_NCHW))
         y_NCHW = self.stage3(self.stage2(y_NCHW))
-        y_NCHW = self.stage4(self.up4(y_NCHW, places2_NCHW))
-        y_NCHW = self.stage5(self.up5(y_NCHW, places1_NCHW))
+        y_NCHW = self.stage4(self.up4(y_NCHW, which2_NCHW))
+        y_NCHW = self.stage5(self.up5(y_NCHW, which1_NCHW))
         return cast(Tensor, self.head(y_NCHW))
