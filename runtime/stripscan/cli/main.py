@@ -7,8 +7,10 @@ import typer
 
 from stripscan.cli.evaluate import evaluate_command
 from stripscan.export.command import export
+from stripscan.runtime.commands.bundle import bundle
 from stripscan.runtime.commands.demo import demo
 from stripscan.runtime.commands.doctor import doctor
+from stripscan.runtime.commands.inspect import inspect
 from stripscan.runtime.commands.predict import predict
 from stripscan.runtime.commands.report import report
 from stripscan.runtime.commands.run import run
@@ -28,6 +30,8 @@ app.add_typer(data, name="data")
 app.command()(train)
 app.command(name="eval")(evaluate_command)
 app.command()(predict)
+app.command()(inspect)
+app.add_typer(bundle, name="bundle")
 app.command()(export)
 app.command()(run)
 app.command()(simulate)

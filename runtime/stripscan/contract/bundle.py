@@ -1,21 +1,34 @@
 """The bundle: a folder or one zip with a model, its manifest and golden frames.
 
 Nothing of a bundle is used unless its size and sha256 are those of the manifest. That finds
-damage and mix-ups; it does not tell who made the bundle.
+damage and mix-ups; who made the bundle is told by its signature, where it has one
+(``contract.signature``).
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from stripscan.contract.archive import MAX_ENTRIES, MAX_TOTAL_BYTES, Archive, open_archive
 from stripscan.contract.errors import BundleError
 from stripscan.contract.manifest import MANIFEST_NAME, FileRecord, Manifest, ManifestDraft
 from stripscan.contract.manifest_file import complete_manifest, manifest_bytes, parse_manifest
-from stripscan.contract.packing import pack_folder, pack_zip, standing
+from stripscan.contract.packing import pack_folder, pack_zip, put_file, standing
 from stripscan.contract.paths import check_distinct, safe_name
+from stripscan.contract.signature import (
+    MAX_SIGNATURE_BYTES,
+    SIGNATURE_NAME,
+    Signature,
+    check_signed,
+    parse_signature,
+    sign_manifest,
+    signature_bytes,
+)
 
 MAX_MANIFEST_BYTES: Final = 4 * 1024**2
 
@@ -27,12 +40,30 @@ class Bundle:
     Attributes:
         path: The folder or zip.
         manifest: What it says of itself.
-        digest: sha256 of ``manifest.json``, 64 hexadecimal digits: names the bundle's content.
+        raw_manifest: The bytes of ``manifest.json``, which are what is signed.
+        signature: What lies beside the manifest; not checked yet, see :meth:`signed_by`.
     """
 
     path: Path
     manifest: Manifest
-    digest: str
+    raw_manifest: bytes = field(repr=False)
+    signature: Signature | None
+
+    @property
+    def digest(self) -> str:
+        """sha256 of ``manifest.json``, 64 hexadecimal digits: names the bundle's content."""
+        return hashlib.sha256(self.raw_manifest).hexdigest()
+
+    def signed_by(self, keys: Iterable[Ed25519PublicKey]) -> Ed25519PublicKey:
+        """Return the one of these keys that signed the bundle.
+
+        Raises:
+            BundleError: It is not signed, or by none of them.
+        """
+        try:
+            return check_signed(self.raw_manifest, self.signature, keys)
+        except BundleError as error:
+            raise BundleError(f"{self.path}: {error}") from error
 
     def read(self, name: str) -> bytes:
         """Return the bytes of a file; these very bytes were checked against the manifest.
@@ -65,23 +96,26 @@ def open_bundle(path: Path) -> Bundle:
         raw = _read_manifest(path, archive)
         try:
             manifest = parse_manifest(raw)
+            signature = _read_signature(archive)
         except BundleError as error:
             raise BundleError(f"{path}: {error}") from error
         _check_listing(path, archive.sizes, manifest.files)
         for name, record in manifest.files.items():
             for _ in _verified(path, archive, name, record):
                 pass
-    return Bundle(path=path, manifest=manifest, digest=hashlib.sha256(raw).hexdigest())
+    return Bundle(path=path, manifest=manifest, raw_manifest=raw, signature=signature)
 
 
 def write_bundle(destination: Path, draft: ManifestDraft, files: Mapping[str, bytes]) -> Bundle:
     """Write a bundle, replacing the one that is there whole or not at all.
 
+    It is not signed, whatever the one that was there was.
+
     Args:
         destination: A zip where the name ends in ``.zip``, else a folder. Its parent exists.
         draft: The manifest; sizes and hashes are filled in.
-        files: Bytes by name, every file except ``manifest.json``; read once each, in order of
-            name.
+        files: Bytes by name, every file except ``manifest.json`` and ``manifest.sig``; read once
+            each, in order of name.
 
     Returns:
         The bundle, opened and checked as it lies on the disk.
@@ -91,12 +125,54 @@ def write_bundle(destination: Path, draft: ManifestDraft, files: Mapping[str, by
             disk is full. What was at ``destination`` is untouched.
     """
     _check_names(destination, files)
+    _write(destination, _entries(draft, files))
+    return open_bundle(destination)
+
+
+def sign_bundle(path: Path, key: Ed25519PrivateKey, *, out: Path | None = None) -> Bundle:
+    """Sign a bundle, in place of a signature that it may have; ``manifest.json`` stays as it is.
+
+    A crash leaves the bundle as it was or signed, never anything between.
+
+    Args:
+        path: The bundle.
+        key: The private key.
+        out: Where a signed copy is written, as by :func:`write_bundle`, and ``path`` left alone.
+
+    Returns:
+        The signed bundle, opened and checked as it lies on the disk.
+
+    Raises:
+        BundleError: It is no bundle or is damaged, or cannot be written.
+    """
+    bundle = open_bundle(path)
+    _check_names(path, bundle.manifest.files)  # a file more must not make it too many
+    signed = signature_bytes(sign_manifest(bundle.raw_manifest, key))
+    if out is not None:
+        _write(out, _signed_entries(bundle, signed))
+    elif (folder := standing(path)).is_dir():
+        with _write_faults(path):
+            put_file(folder, SIGNATURE_NAME, signed)
+    else:
+        with _write_faults(path):
+            pack_zip(path, _signed_entries(bundle, signed))
+    return open_bundle(out or path)
+
+
+def _write(destination: Path, entries: Iterable[tuple[str, bytes]]) -> None:
+    """Write a zip or a folder, as the name says, in place of an older bundle."""
     is_zip = destination.suffix.lower() == ".zip"
     if not is_zip:
         _check_replaceable(destination)
-    try:
+    with _write_faults(destination):
         pack = pack_zip if is_zip else pack_folder
-        pack(destination, _entries(draft, files))
+        pack(destination, entries)
+
+
+@contextmanager
+def _write_faults(destination: Path) -> Iterator[None]:
+    try:
+        yield
     except BundleError as error:
         raise BundleError(f"{destination}: {error}") from error
     except OSError as error:
@@ -104,7 +180,14 @@ def write_bundle(destination: Path, draft: ManifestDraft, files: Mapping[str, by
             f"{destination}: cannot be written ({error.strerror or error}), what was there is "
             "untouched: check that the folder exists, may be written to, and has space"
         ) from error
-    return open_bundle(destination)
+
+
+def _signed_entries(bundle: Bundle, signed: bytes) -> Iterator[tuple[str, bytes]]:
+    with open_archive(standing(bundle.path)) as archive:
+        for name, record in sorted(bundle.manifest.files.items()):
+            yield name, b"".join(_verified(bundle.path, archive, name, record))
+    yield MANIFEST_NAME, bundle.raw_manifest
+    yield SIGNATURE_NAME, signed
 
 
 def _entries(draft: ManifestDraft, files: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
@@ -124,17 +207,20 @@ def _entries(draft: ManifestDraft, files: Mapping[str, bytes]) -> Iterator[tuple
     yield MANIFEST_NAME, raw
 
 
-def _check_names(destination: Path, files: Mapping[str, bytes]) -> None:
-    if MANIFEST_NAME in files:
-        raise BundleError(f"{destination}: {MANIFEST_NAME} is written from the draft: leave it out")
+def _check_names(destination: Path, files: Iterable[str]) -> None:
+    """Check that files can lie in a bundle beside its manifest and its signature."""
+    files = list(files)
+    for own in (MANIFEST_NAME, SIGNATURE_NAME):
+        if own in files:
+            raise BundleError(f"{destination}: {own} is stripscan's own to write: leave it out")
     folders = {parent for name in files for parent in PurePosixPath(name).parents}
-    if len(files) + len(folders) + 1 > MAX_ENTRIES:
+    if len(files) + len(folders) + 2 > MAX_ENTRIES:
         raise BundleError(
             f"{destination}: {len(files)} files in {len(folders)} folders are more than the "
             f"{MAX_ENTRIES} that a bundle may have: leave some out"
         )
     try:
-        check_distinct([safe_name(name) for name in files])
+        check_distinct([MANIFEST_NAME, SIGNATURE_NAME, *map(safe_name, files)])
     except ValueError as error:
         raise BundleError(f"{destination}: {error}") from error
 
@@ -151,13 +237,13 @@ def _check_replaceable(folder: Path) -> None:
     with open_archive(folder) as archive:
         names = set(archive.sizes)
         try:
-            ours = {MANIFEST_NAME, *parse_manifest(_read_manifest(folder, archive)).files}
+            manifest = parse_manifest(_read_manifest(folder, archive))
         except BundleError as error:
             raise BundleError(
                 f"{folder}: holds something else than a whole bundle and is not replaced: move it "
                 f"away, or write to another folder ({error})"
             ) from error
-    if foreign := sorted(names - ours):
+    if foreign := sorted(names - {MANIFEST_NAME, SIGNATURE_NAME, *manifest.files}):
         raise BundleError(
             f"{folder}: is not replaced, as {foreign[0]} in it is no part of the bundle: move the "
             "file away, or write to another folder"
@@ -180,11 +266,21 @@ def _read_manifest(path: Path, archive: Archive) -> bytes:
     return b"".join(archive.chunks(MANIFEST_NAME))
 
 
+def _read_signature(archive: Archive) -> Signature | None:
+    if SIGNATURE_NAME not in archive.sizes:
+        return None
+    if archive.sizes[SIGNATURE_NAME] > MAX_SIGNATURE_BYTES:
+        raise BundleError(f"{SIGNATURE_NAME} is too large to be one: copy the bundle again")
+    return parse_signature(b"".join(archive.chunks(SIGNATURE_NAME)))
+
+
 def _check_listing(path: Path, sizes: Mapping[str, int], files: Mapping[str, FileRecord]) -> None:
     """Check that the files are those of the manifest and have their sizes."""
     if missing := sorted(set(files) - set(sizes)):
         raise BundleError(f"{path}: {missing[0]} is missing: copy the bundle again")
-    if extra := sorted(set(sizes) - set(files) - {MANIFEST_NAME}):
+    if SIGNATURE_NAME in files:
+        raise BundleError(f"{path}: its manifest lists {SIGNATURE_NAME}: it is no bundle")
+    if extra := sorted(set(sizes) - set(files) - {MANIFEST_NAME, SIGNATURE_NAME}):
         raise BundleError(f"{path}: {extra[0]} is not in the manifest: remove it from the bundle")
     for name, record in files.items():
         if sizes[name] != record.size_bytes:

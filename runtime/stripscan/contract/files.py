@@ -11,11 +11,16 @@ from stripscan.contract.errors import StoreError
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+def atomic_write(path: Path, *, staged_in: Path | None = None) -> Iterator[IO[bytes]]:
     """Open a binary file that replaces ``path`` when the block ends without an error.
 
     A crash or an error before the end leaves what was at ``path`` untouched. A link is followed. A
     pipe or a device, such as ``/dev/stdout``, is written to and not replaced.
+
+    Args:
+        path: What is replaced.
+        staged_in: Folder on the same file system where a crash may leave the unfinished file; the
+            folder of ``path`` where None.
 
     Raises:
         OSError: The folder is missing or not writable, or the disk is full.
@@ -25,7 +30,9 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         with path.open("wb") as file:
             yield file
         return
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    handle, name = tempfile.mkstemp(
+        dir=staged_in or path.parent, prefix=f".{path.name}.", suffix=".part"
+    )
     part = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:

@@ -68,6 +68,19 @@ def pack_folder(path: Path, entries: Entries) -> None:
         raise
 
 
+def put_file(folder: Path, name: str, data: bytes) -> None:
+    """Put a file into a folder, in place of the one of that name, whole or not at all.
+
+    It is staged beside the folder: what a crash left inside would make the folder no bundle.
+
+    Raises:
+        OSError: It cannot be written; the folder is as it was.
+    """
+    folder = folder.resolve()
+    with atomic_write(folder / name, staged_in=folder.parent) as file:
+        file.write(data)
+
+
 def _write_synced(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("xb") as file:

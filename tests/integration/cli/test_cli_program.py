@@ -9,6 +9,9 @@ import pytest
 from integration.cli.program import fine, listing, refused, run
 
 COMMANDS = [
+    "bundle keygen",
+    "bundle sign",
+    "bundle verify",
     "data",
     "data inspect",
     "data prepare",
@@ -17,6 +20,7 @@ COMMANDS = [
     "doctor",
     "eval",
     "export",
+    "inspect",
     "predict",
     "report",
     "run",
@@ -65,7 +69,7 @@ def test_every_command_has_help(tmp_path: Path, command: str) -> None:
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["inspect"], "No such command 'inspect'"),
+        (["inspekt"], "No such command 'inspekt'"),
         (["run", "--fast", "line.toml"], "No such option: --fast"),
         (["run"], "Missing argument"),
         (["report", "--format", "pdf"], "'pdf' is not one of 'html', 'json', 'csv'"),
