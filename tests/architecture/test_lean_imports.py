@@ -16,6 +16,8 @@ HEAVY = {
     "albumentations", "lightning", "matplotlib", "mlflow", "onnx", "onnxscript", "optuna",
     "pytorch_lightning", "ray", "safetensors", "segmentation_models_pytorch", "tensorboard",
     "timm", "torch", "torchvision",
+    "openvino", "pycuda", "tensorrt",  # of the extras openvino and gpu, the same
+    "grpc", "tritonclient",  # of the extra triton, imported when its engine is made
 }
 
 class Blocker:
