@@ -46,7 +46,8 @@ class DeployedGraph(nn.Module):
         Returns:
             uint8 ``[N, H, W]`` class ids, uint8 ``[N, H, W]`` scores, float32 ``[N, C, H, W]``.
         """
-        x_N1HW = image_NHW.unsqueeze(1).to(torch.float32) * self._gain + self._offset
+        # TensorRT wants uint8 cast before anything else is done with it.
+        x_N1HW = image_NHW.to(torch.float32).unsqueeze(1) * self._gain + self._offset
         logits_NCHW = self.model(x_N1HW)
         counted_NCHW = torch.where(logits_NCHW >= self.limits, logits_NCHW, _NEVER)
         best_NHW = counted_NCHW.amax(dim=1)

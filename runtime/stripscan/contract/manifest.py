@@ -96,31 +96,91 @@ class ParityReport(_Record):
 
     Attributes:
         tiles: How many tiles were compared.
-        max_abs_logit_error: Largest difference of a logit.
+        max_abs_logit_error: Largest difference of a logit, None where the file gives masks only.
+        mean_abs_logit_error: Mean difference of the logits.
         logit_scale: Largest absolute logit of the checkpoint, to read the error against.
-        mask_agreement: Share of pixels with the same class, 0–1.
+        mask_agreement: Share of pixels of natural tiles with the same class, 0–1.
+        adversarial_agreement: The same of constant, saturated, noisy and half dark tiles.
         per_class_iou: IoU of the two masks by class name, None where a class never occurred.
+        defects: Whole defects that the checkpoint sees on natural tiles.
+        defects_missed: How many of them the file misses.
+        defects_invented: How many the file sees where the checkpoint sees none.
         passed: Whether the limits of the export held.
         seed: Seed of the choice of tiles.
     """
 
     tiles: Annotated[int, Field(ge=1)]
-    max_abs_logit_error: Magnitude
+    max_abs_logit_error: Magnitude | None
+    mean_abs_logit_error: Magnitude | None = None
     logit_scale: Magnitude
     mask_agreement: Fraction
+    adversarial_agreement: Fraction | None = None
     per_class_iou: Mapping[str, Fraction | None]
+    defects: Count = 0
+    defects_missed: Count = 0
+    defects_invented: Count = 0
     passed: bool
     seed: int
 
 
-class VariantDraft(_Record):
-    """One form of the model, before its file is written."""
+class Calibration(_Record):
+    """The tiles that an int8 model's ranges were measured on.
 
-    engine: Literal["onnx"]
-    precision: Literal["fp32"]
+    Attributes:
+        tiles: How many.
+        digest: sha256 of all their pixels, 64 hexadecimal digits.
+        seed: Seed of the choice of tiles.
+    """
+
+    tiles: Annotated[int, Field(ge=1)]
+    digest: Sha256
+    seed: int
+
+
+class VariantScores(_Record):
+    """Headline figures of one variant on the test split; see ``Evaluation``.
+
+    Attributes:
+        dice_pixel: Mean Dice of the classes on images with masks.
+        miou_pixel: Mean IoU of the classes on images with masks.
+        detection_rate: Share of labelled defects that are found.
+        iou: IoU by class name.
+        n_images: Images that were scored.
+    """
+
+    dice_pixel: Fraction | None
+    miou_pixel: Fraction | None
+    detection_rate: Fraction | None
+    iou: Mapping[str, Fraction | None]
+    n_images: Count
+
+
+class VariantDraft(_Record):
+    """One form of the model, before its file is written.
+
+    Attributes:
+        engine: Format of the file: ONNX, or OpenVINO's intermediate representation.
+        precision: Of most of its weights; activations too for ``int8``.
+        runs_on: An int8 file is made for one kind of device; others run on any.
+        file: The model.
+        weights: Second file of the model, for OpenVINO.
+        batch: Tiles in a call.
+        parity: How close it is to the checkpoint.
+        scores: What it scores on the test split, None where it was not scored.
+        calibration: What int8 ranges were measured on.
+        kept_float: Nodes left in floating point as they did not bear int8.
+    """
+
+    engine: Literal["onnx", "openvino"]
+    precision: Literal["fp32", "fp16", "int8"]
+    runs_on: Literal["any", "cpu", "gpu"] = "any"
     file: FileName
+    weights: FileName | None = None
     batch: Literal["dynamic"]
     parity: ParityReport | None
+    scores: VariantScores | None = None
+    calibration: Calibration | None = None
+    kept_float: tuple[str, ...] = ()
 
 
 class FileRecord(_Record):
@@ -268,7 +328,7 @@ class ManifestDraft(_Record):
         for field, values in (("thresholds", self.thresholds), ("min_area_px", self.min_area_px)):
             if wrong := sorted(set(names) ^ set(values)):
                 raise ValueError(f"{field} and classes must name the same classes: see {wrong[0]}")
-        _check_unique("variant", [f"{v.engine} {v.precision}" for v in self.variants])
+        _check_unique("variant", [f"{v.engine} {v.precision} {v.runs_on}" for v in self.variants])
         return self
 
 
@@ -300,6 +360,8 @@ class Manifest(ManifestDraft):
                 raise ValueError(f"the model {variant.file} is not among the files")
             if (record.sha256, record.size_bytes) != (variant.sha256, variant.size_bytes):
                 raise ValueError(f"variants and files disagree about {variant.file}")
+            if variant.weights is not None and variant.weights not in self.files:
+                raise ValueError(f"the weights {variant.weights} are not among the files")
         return self
 
 

@@ -9,35 +9,12 @@ pytest.importorskip("onnxscript")
 
 from onnxruntime import InferenceSession
 
-from stripscan.contract.errors import ParityError
 from stripscan.contract.graph import IMAGE, MASK, SCORE
 from stripscan.export.graph import DeployedGraph
-from stripscan.export.onnx_file import LOGITS, OPSET, export_onnx, without_logits
-from stripscan.export.parity import adversarial_tiles, check_parity, require, simulated_tiles
-from stripscan.train.models import build_model
-from unit.train.train_samples import TINY, tiny_config
+from stripscan.export.onnx_file import LOGITS, OPSET, without_logits
+from stripscan.export.tiles import simulated_tiles
 
 pytestmark = pytest.mark.export
-
-CLASSES = tiny_config().classes
-
-
-@pytest.fixture(scope="module")
-def graph() -> DeployedGraph:
-    torch.manual_seed(5)
-    net = build_model(TINY, classes=6).train()
-    with torch.no_grad():
-        for _ in range(20):
-            net(torch.randn(4, 1, 64, 64))  # gives the norms statistics, the logits a spread
-        net.head.weight *= 8
-        net.head.bias.zero_()
-    thresholds = [0.3, 0.4, 0.5, 0.6, 0.7, 0.9]
-    return DeployedGraph(net.eval(), mean=0.45, std=0.2, thresholds=thresholds).eval()
-
-
-@pytest.fixture(scope="module")
-def model(graph: DeployedGraph) -> onnx.ModelProto:
-    return export_onnx(graph, tile_px=64)
 
 
 @pytest.fixture(scope="module")
@@ -106,51 +83,3 @@ def test_what_is_shipped_tells_nothing_of_where_it_was_made(shipped: onnx.ModelP
     assert not shipped.metadata_props
     assert not shipped.graph.metadata_props
     assert not any(node.metadata_props or node.doc_string for node in shipped.graph.node)
-
-
-def test_parity_of_a_right_export(graph: DeployedGraph, model: onnx.ModelProto) -> None:
-    tiles = [*simulated_tiles(4, 64, seed=2), *adversarial_tiles(96)]
-    report = check_parity(graph, model, tiles, classes=CLASSES, seed=2)
-    assert report.passed
-    assert report.tiles == 14
-    assert report.logit_scale > 1
-    assert report.mask_agreement >= 0.9999
-    assert all(iou is None or iou > 0.999 for iou in report.per_class_iou.values())
-    require(report)
-
-
-@pytest.mark.parametrize("wrong", [{"mean": 0.5}, {"std": 0.21}, {"thresholds": [0.5] * 6}])
-def test_parity_refuses_another_preprocessing(
-    graph: DeployedGraph, model: onnx.ModelProto, wrong: dict[str, object]
-) -> None:
-    right: dict[str, object] = {
-        "mean": 0.45,
-        "std": 0.2,
-        "thresholds": torch.sigmoid(graph.limits).flatten().tolist(),
-    }
-    other = DeployedGraph(graph.model, **(right | wrong)).eval()
-    tiles = [*simulated_tiles(4, 64, seed=2), *adversarial_tiles(64)]
-    report = check_parity(other, model, tiles, classes=CLASSES, seed=2)
-    assert not report.passed
-    with pytest.raises(ParityError, match=r"on 14 tiles: .* No bundle was written"):
-        require(report)
-
-
-def test_parity_refuses_a_weight_that_was_lost(
-    graph: DeployedGraph, model: onnx.ModelProto
-) -> None:
-    damaged = onnx.ModelProto()
-    damaged.CopyFrom(model)
-    largest = max(damaged.graph.initializer, key=lambda tensor: len(tensor.raw_data))
-    weights = onnx.numpy_helper.to_array(largest).copy()
-    weights.flat[np.abs(weights).argmax()] = 0
-    largest.CopyFrom(onnx.numpy_helper.from_array(weights, largest.name))
-    report = check_parity(graph, damaged, simulated_tiles(4, 64, seed=2), classes=CLASSES, seed=2)
-    assert not report.passed
-
-
-def test_adversarial_tiles_cover_the_range() -> None:
-    tiles = adversarial_tiles(64)
-    assert all(tile.shape == (64, 64) and tile.dtype == np.uint8 for tile in tiles)
-    assert {int(tile[0, 0]) for tile in tiles if tile.min() == tile.max()} >= {0, 255}
-    assert any(len(np.unique(tile)) > 60 for tile in tiles)

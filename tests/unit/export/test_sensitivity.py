@@ -1,0 +1,62 @@
+from collections.abc import Sequence
+
+import pytest
+
+pytest.importorskip("torch")
+onnx = pytest.importorskip("onnx")
+
+from stripscan.contract.errors import ParityError
+from stripscan.contract.manifest import ParityReport
+from stripscan.export.sensitivity import quantise_until_passed
+
+pytestmark = pytest.mark.export
+
+NODES = tuple("abcdefgh")
+
+
+def file_of(nodes: Sequence[str]) -> onnx.ModelProto:
+    return onnx.ModelProto(producer_name="".join(nodes))
+
+
+def gate(*, bad: str):
+    """Return a gate that a file passes which has none of the bad nodes in int8."""
+
+    def check(model: onnx.ModelProto) -> ParityReport:
+        passed = not set(bad) & set(model.producer_name)
+        return ParityReport(
+            tiles=1,
+            max_abs_logit_error=None,
+            logit_scale=1.0,
+            mask_agreement=0.99,
+            per_class_iou={"inclusion": 0.8},
+            passed=passed,
+            seed=0,
+        )
+
+    return check
+
+
+def harm(model: onnx.ModelProto) -> float:
+    return float("habcdefg".index(model.producer_name[0]) < 3) * 10 + len(model.producer_name)
+
+
+def test_all_are_quantised_where_that_passes() -> None:
+    found = quantise_until_passed(NODES, file_of, gate(bad=""), harm)
+    assert found.kept_float == ()
+    assert found.model.producer_name == "abcdefgh"
+
+
+def test_the_most_harmful_stay_in_floating_point() -> None:
+    found = quantise_until_passed(NODES, file_of, gate(bad="hb"), harm)
+    assert set("hb") <= set(found.kept_float)
+    assert len(found.kept_float) <= 4
+    assert found.parity.passed
+    assert set(found.model.producer_name) == set(NODES) - set(found.kept_float)
+
+
+def test_what_never_passes_names_the_worst() -> None:
+    with pytest.raises(
+        ParityError,
+        match=r"even with 4 of 8 convolutions.*least IoU is 0\.800, of inclusion.*a, b, h",
+    ):
+        quantise_until_passed(NODES, file_of, gate(bad="abcdefgh"), harm)
