@@ -52,7 +52,7 @@ bundle: $(DEV)/$(READY) ## Train the default bundle again: make bundle DATA=/pat
 	    --set data.simulated=1.0 --set data.clean=0.7 --set clean_m2=10 \
 	    --set false_alarms_per_m2=1.4 --out $(BUNDLE_RUN)
 	$(DEV)/bin/stripscan export $(BUNDLE_RUN)/checkpoint.safetensors --data "$(DATA)" \
-	    --split $(BUNDLE_RUN)-split.json --name neu-strip-small \
+	    --split $(BUNDLE_RUN)-split.json --name neu-strip-small --precision fp32,fp16,int8 \
 	    --out runtime/stripscan/models/neu-strip-small.zip
 
 clean: ## Remove what the other targets wrote, but not the environments

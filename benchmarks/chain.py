@@ -28,7 +28,8 @@ from stripscan.contract.bundle import Bundle, open_bundle
 from stripscan.contract.tiling import TileGrid
 from stripscan.runtime.bands import BandBuilder
 from stripscan.runtime.daemon import default_bundle_path
-from stripscan.runtime.engines.onnxruntime import OnnxEngine
+from stripscan.runtime.engines.base import Engine
+from stripscan.runtime.engines.choice import open_engine
 from stripscan.runtime.inspector import CoilInspector
 from stripscan.runtime.station import CameraSection, SimulatorSource, Station
 from stripscan.simulation.spec import StripSpec
@@ -56,7 +57,7 @@ def main() -> int:
     )
     blocks = strip_blocks(SimulatedStrip(spec))
     bundle = open_bundle(default_bundle_path())
-    engine = OnnxEngine.from_bundle(bundle)
+    engine = open_engine(bundle)
     tiles = strip_tiles(blocks, bundle, options.width_px)
     pixels = sum(block.pixels.size for block in blocks)
 
@@ -110,7 +111,7 @@ def strip_tiles(blocks: list[Block], bundle: Bundle, width_px: int) -> list[NDAr
     return batches
 
 
-def run_bare(engine: OnnxEngine, batches: list[NDArray[np.uint8]]) -> tuple[float, str]:
+def run_bare(engine: Engine, batches: list[NDArray[np.uint8]]) -> tuple[float, str]:
     started = time.perf_counter()
     masks = [engine.infer(batch)[0] for batch in batches]
     seconds = time.perf_counter() - started
@@ -118,7 +119,7 @@ def run_bare(engine: OnnxEngine, batches: list[NDArray[np.uint8]]) -> tuple[floa
 
 
 def run_chain(
-    engine: OnnxEngine, bundle: Bundle, blocks: list[Block], width_px: int
+    engine: Engine, bundle: Bundle, blocks: list[Block], width_px: int
 ) -> tuple[float, str]:
     station = Station(
         name="bench",

@@ -31,7 +31,8 @@ from stripscan.dataset.scoring.defects import DefectRules
 from stripscan.dataset.scoring.evaluation import Evaluation, Evaluator, Scored, evaluate, unseen
 from stripscan.dataset.scoring.page.render import Compared, render_page
 from stripscan.dataset.scoring.segmented import Segmented
-from stripscan.runtime.commands.predict import DEFAULT
+from stripscan.runtime.commands.predict import DEFAULT, EngineOption, PrecisionOption
+from stripscan.runtime.engines.choice import engine_choice
 from stripscan.simulation.clean import clean_tile_count, clean_tiles
 from stripscan.terminal.console import messages, results, say
 
@@ -46,6 +47,8 @@ def evaluate_command(
     checkpoint: Annotated[
         Path | None, typer.Option(help="What 'stripscan train' wrote, instead of a bundle.")
     ] = None,
+    engine: EngineOption = None,
+    precision: PrecisionOption = None,
     split: Annotated[
         Path | None,
         typer.Option(help="Split file: score its test part only. A checkpoint's lies beside it."),
@@ -80,6 +83,8 @@ def evaluate_command(
     """Score masks on labelled images that the model has not seen."""
     if bundle is not None and checkpoint is not None:
         raise ConfigError("--bundle and --checkpoint: give one of them")
+    if checkpoint is not None and (engine or precision):
+        raise ConfigError("--engine and --precision are of a bundle: a checkpoint has no files")
     if baseline and include_seen:
         raise ConfigError("--baseline needs images that were not seen: leave out --include-seen")
     if not 0 < overlap <= 1:
@@ -87,7 +92,7 @@ def evaluate_command(
     if checkpoint is not None:
         model = checkpoint_to_score(checkpoint, split, include_seen=include_seen)
     else:
-        model = bundle_to_score(bundle or DEFAULT, split)
+        model = bundle_to_score(bundle or DEFAULT, split, engine_choice(engine, precision))
     rules = DefectRules(overlap=overlap, mm_per_px=model.mm_per_px)
     book = CaseBook()
     with Progress(console=messages, transient=True) as progress:

@@ -12,7 +12,7 @@ from stripscan.dataset.scoring.evaluation import Picture
 from stripscan.dataset.scoring.segmented import Segment
 from stripscan.dataset.split import Split, read_split
 from stripscan.runtime.commands.predict import bundle_path
-from stripscan.runtime.engines.onnxruntime import OnnxEngine
+from stripscan.runtime.engines.choice import EngineChoice, choose_variant, open_engine
 from stripscan.runtime.evaluate import engine_segmenter, seen_images
 from stripscan.terminal.extras import needs_extra
 
@@ -40,17 +40,20 @@ class ScoredModel:
     split_file: Path | None
 
 
-def bundle_to_score(given: str, split_file: Path | None) -> ScoredModel:
-    """Open a bundle.
+def bundle_to_score(given: str, split_file: Path | None, choice: EngineChoice) -> ScoredModel:
+    """Open a bundle, and the file in it that an engine takes.
 
     Raises:
-        BundleError: It is no bundle or is damaged.
+        BundleError: It is no bundle, is damaged, or has no file for the engine.
+        MissingPartError: The engine's package or device is missing.
         DataError: The split cannot be used.
     """
     bundle = open_bundle(bundle_path(given))
+    engine = open_engine(bundle, choice)
+    precision = choose_variant(bundle, choice).precision
     return ScoredModel(
-        title=f"{bundle.manifest.name}, {bundle.digest[:12]}",
-        segment=engine_segmenter(OnnxEngine.from_bundle(bundle), bundle.manifest.min_area_px),
+        title=f"{bundle.manifest.name}, {bundle.digest[:12]}, {precision}, {engine.description}",
+        segment=engine_segmenter(engine, bundle.manifest.min_area_px),
         mm_per_px=bundle.manifest.input.mm_per_px,
         seen=seen_images(bundle),
         split=read_split(split_file) if split_file else None,

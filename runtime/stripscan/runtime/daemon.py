@@ -4,6 +4,7 @@ import importlib.resources
 import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +14,13 @@ from stripscan.contract.bundle import Bundle, open_bundle
 from stripscan.contract.coverage import CoverageInterval, CoverageStatus, append_interval
 from stripscan.contract.errors import CameraError, StripscanError
 from stripscan.runtime.acquisition import Acquisition
-from stripscan.runtime.engines.onnxruntime import OnnxEngine
+from stripscan.runtime.engines.base import Engine
+from stripscan.runtime.engines.choice import EngineChoice, open_engine
+from stripscan.runtime.golden import require_golden
 from stripscan.runtime.inspector import CoilInspector, Outcome, classes_of, rest_of_coil
 from stripscan.runtime.latency import LatencyHistogram
 from stripscan.runtime.shutdown import Shutdown
+from stripscan.runtime.signer import check_signer
 from stripscan.runtime.sources import FrameSource, open_source
 from stripscan.runtime.station import Station
 from stripscan.runtime.store import CoilRecord, Store
@@ -69,12 +73,35 @@ def default_bundle_path() -> Path:
 
 
 def station_bundle(station: Station) -> Bundle:
-    """Open the bundle that a station file names.
+    """Open the bundle that a station file names, if it trusts it.
 
     Raises:
-        BundleError: It is missing, damaged or unsafe.
+        BundleError: It is missing, damaged or unsafe, or not signed by whom the station requires.
+        ConfigError: A trusted key cannot be read.
     """
-    return open_bundle(station.bundle.folder or default_bundle_path())
+    bundle = open_bundle(station.bundle.folder or default_bundle_path())
+    check_signer(bundle, station.bundle)
+    return bundle
+
+
+def station_engine(station: Station, bundle: Bundle) -> Engine:
+    """Return the engine that a station file asks for; close it when done.
+
+    Raises:
+        StripscanError: See ``open_engine``.
+    """
+    inference = station.inference
+    return open_engine(
+        bundle,
+        EngineChoice(
+            engine=inference.engine,
+            precision=inference.precision,
+            threads=inference.threads,
+            batch=inference.batch,
+            tile_px=inference.tile_px,
+            server=station.triton.server if station.triton else None,
+        ),
+    )
 
 
 def run_station(
@@ -104,7 +131,18 @@ def _run_coil(
     station: Station, shutdown: Shutdown, on_progress: Callable[[Progress], None]
 ) -> RunResult:
     bundle = station_bundle(station)
-    engine = OnnxEngine.from_bundle(bundle, threads=station.inference.threads)
+    with closing(station_engine(station, bundle)) as engine:
+        require_golden(engine, bundle)
+        return _inspect_coil(station, bundle, engine, shutdown, on_progress)
+
+
+def _inspect_coil(
+    station: Station,
+    bundle: Bundle,
+    engine: Engine,
+    shutdown: Shutdown,
+    on_progress: Callable[[Progress], None],
+) -> RunResult:
     opened = open_source(station)
     shutdown.on_request(opened.stop)
     with Store.open(station.store.path) as store:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stripscan.contract.bundle import Bundle
-from stripscan.contract.errors import BundleError
+from stripscan.contract.errors import BundleError, EngineError
 from stripscan.runtime.engines.base import Engine
 
 
@@ -52,6 +52,28 @@ def replay(engine: Engine, bundle: Bundle) -> tuple[GoldenResult, ...]:
             )
         )
     return tuple(results)
+
+
+def require_golden(engine: Engine, bundle: Bundle) -> None:
+    """Refuse an engine that does not give the masks of a bundle on this machine.
+
+    A bundle without golden frames passes; the first call also warms the engine up.
+
+    Raises:
+        EngineError: A frame agrees less than the bundle asks for, or inference failed.
+        BundleError: A frame is not a picture, or its mask has another size.
+    """
+    bad = [result for result in replay(engine, bundle) if not result.passed]
+    if not bad:
+        return
+    worst = min(bad, key=lambda result: result.agreement)
+    raise EngineError(
+        f"{engine.description} gives other masks than {bundle.path} was made with: "
+        f"{len(bad)} of {len(bundle.manifest.golden)} golden frames differ, the worst, "
+        f"{worst.image}, agrees on {worst.agreement:.2%} of its pixels, {worst.min_agreement:.2%} "
+        "must: do not inspect with it; choose another engine or precision, and see "
+        "'stripscan doctor'"
+    )
 
 
 def _read(bundle: Bundle, name: str) -> NDArray[np.uint8]:

@@ -5,10 +5,12 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from stripscan.contract.errors import ConfigError
 from stripscan.contract.graph import SIZE_MULTIPLE_PX
+from stripscan.runtime.engines.base import EngineName, Precision
+from stripscan.runtime.engines.triton_wire import TritonServer
 from stripscan.runtime.problems import describe
 
 DEFAULT_BUNDLE = "default"
@@ -47,10 +49,44 @@ class StoreSection(Section):
     path: RelPath = Path("stripscan.db")
 
 
+def _list_of_paths(given: object) -> object:
+    if not isinstance(given, list | tuple) or not all(isinstance(p, str | Path) for p in given):
+        raise ValueError('it must be a list of paths, like ["mill.pub.pem"]')
+    return tuple(Path(p) for p in given)
+
+
 class BundleSection(Section):
-    """The model: a bundle's folder, or ``"default"`` for the one that comes with stripscan."""
+    """The model, and whose it must be.
+
+    Who names trusted keys wants them to be enforced, so ``signature`` is ``require`` then. Without
+    keys no signature means anything: anybody can sign. A station that names none is not told to
+    make some before it can inspect its first coil, so nothing is asked for, and it is an error to
+    ask for a check that no bundle can pass.
+
+    Attributes:
+        path: A bundle's folder or zip, or ``"default"`` for the one that comes with stripscan.
+        signature: ``require`` refuses a bundle that no trusted key has signed, ``warn`` logs it,
+            ``ignore`` does not look; ``require`` where None and there are keys, else ``ignore``.
+        trusted_keys: Files of public keys.
+    """
 
     path: str = Field(default=DEFAULT_BUNDLE, min_length=1)
+    signature: Literal["require", "warn", "ignore"] | None = None
+    trusted_keys: Annotated[tuple[Path, ...], BeforeValidator(_list_of_paths)] = ()
+
+    @model_validator(mode="after")
+    def _check_has_keys(self) -> "BundleSection":
+        if self.signature in {"require", "warn"} and not self.trusted_keys:
+            raise ValueError(
+                f'signature = "{self.signature}" needs the public keys that are trusted: '
+                'add trusted_keys = ["mill.pub.pem"]'
+            )
+        return self
+
+    @property
+    def signature_policy(self) -> Literal["require", "warn", "ignore"]:
+        """What is done with a bundle that no trusted key has signed."""
+        return self.signature or ("require" if self.trusted_keys else "ignore")
 
     @property
     def folder(self) -> Path | None:
@@ -58,16 +94,56 @@ class BundleSection(Section):
         return None if self.path == DEFAULT_BUNDLE else Path(self.path)
 
 
-class InferenceSection(Section):
-    """How tiles reach the model.
+class TritonSection(Section):
+    """The Triton Inference Server that runs the model; see ``TritonServer``.
 
     Attributes:
+        address: Host and gRPC port.
+        timeout_s: How long a call may take, in s.
+        tls: Whether the connection is encrypted.
+        ca: Certificates that sign the server's, PEM; the system's where None.
+        certificate: The station's own certificate, PEM.
+        key: The key of ``certificate``, PEM.
+    """
+
+    address: str = Field(min_length=1)
+    timeout_s: float = Field(default=2.0, gt=0, le=3600, json_schema_extra=_unit("s"))
+    tls: bool = False
+    ca: RelPath | None = None
+    certificate: RelPath | None = None
+    key: RelPath | None = None
+
+    @property
+    def server(self) -> TritonServer:
+        """The server as the engine wants it.
+
+        Raises:
+            ConfigError: The address is none, or one of certificate and key is missing.
+        """
+        return TritonServer(
+            address=self.address,
+            timeout_s=self.timeout_s,
+            tls=self.tls,
+            ca=self.ca,
+            certificate=self.certificate,
+            key=self.key,
+        )
+
+
+class InferenceSection(Section):
+    """What runs the model, and how tiles reach it.
+
+    Attributes:
+        engine: What runs it.
+        precision: Which variant of the bundle; the engine's usual one where None.
         batch: Tiles in one call.
         threads: CPU threads; 0 takes all cores.
         tile_px: Side of a tile in px; the bundle's own where None.
         halo_px: Context around the kept part of a tile in px; the bundle's own where None.
     """
 
+    engine: EngineName = "onnx"
+    precision: Precision | None = None
     batch: int = Field(default=16, ge=1, le=1024, json_schema_extra=_unit("tiles"))
     threads: int = Field(default=0, ge=0, le=1024)
     tile_px: int | None = Field(
@@ -207,8 +283,15 @@ class Station(Section):
     store: StoreSection = StoreSection()
     bundle: BundleSection = BundleSection()
     inference: InferenceSection = InferenceSection()
+    triton: TritonSection | None = None
     stitch: StitchSection = StitchSection()
     report: ReportSection = ReportSection()
+
+    @model_validator(mode="after")
+    def _server_is_known(self) -> "Station":
+        if (self.inference.engine == "triton") != (self.triton is not None):
+            raise ValueError('engine = "triton" in [inference] and a table [triton] go together')
+        return self
 
 
 def load_station(path: Path) -> Station:
@@ -260,11 +343,19 @@ def _with_absolute_paths(station: Station, folder: Path) -> Station:
     store, bundle, source = station.store, station.bundle, station.source
     if bundle.folder is not None:
         bundle = bundle.model_copy(update={"path": str(folder / bundle.folder)})
+    keys = tuple(folder / key for key in bundle.trusted_keys)
+    bundle = bundle.model_copy(update={"trusted_keys": keys})
     if isinstance(source, FolderSource):
         source = source.model_copy(update={"path": folder / source.path})
     elif isinstance(source, VideoSource) and not source.live:
         source = source.model_copy(update={"uri": str(folder / source.uri)})
     elif isinstance(source, SimulatorSource) and source.real_data is not None:
         source = source.model_copy(update={"real_data": folder / source.real_data})
+    triton = station.triton
+    if triton is not None:
+        files = {"ca": triton.ca, "certificate": triton.certificate, "key": triton.key}
+        below = {name: folder / path for name, path in files.items() if path}
+        triton = triton.model_copy(update=below)
     store = store.model_copy(update={"path": folder / store.path})
-    return station.model_copy(update={"store": store, "bundle": bundle, "source": source})
+    parts = {"store": store, "bundle": bundle, "source": source, "triton": triton}
+    return station.model_copy(update=parts)

@@ -22,6 +22,7 @@ from stripscan.runtime.station import (
     Station,
     StitchSection,
     StoreSection,
+    TritonSection,
     VideoSource,
     load_station,
 )
@@ -34,6 +35,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[store]": StoreSection,
     "[bundle]": BundleSection,
     "[inference]": InferenceSection,
+    "[triton]": TritonSection,
     "[camera]": CameraSection,
     "[stitch]": StitchSection,
     "[report]": ReportSection,
@@ -41,7 +43,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     '[source] with kind = "video"': VideoSource,
     '[source] with kind = "simulator"': SimulatorSource,
 }
-TABLES = {"coil", "store", "bundle", "inference", "camera", "stitch", "report", "source"}
+TABLES = {"coil", "store", "bundle", "inference", "triton", "camera", "stitch", "report", "source"}
 
 
 def rows(title: str) -> dict[str, dict[str, str]]:

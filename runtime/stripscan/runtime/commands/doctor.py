@@ -5,6 +5,7 @@ import os
 import platform
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,12 +15,14 @@ import onnxruntime
 import typer
 from rich.table import Table
 
-from stripscan.contract.bundle import open_bundle
+from stripscan.contract.bundle import Bundle, open_bundle
 from stripscan.contract.errors import GateError, StripscanError
 from stripscan.runtime.commands.predict import DEFAULT, bundle_path
-from stripscan.runtime.engines.onnxruntime import OnnxEngine
+from stripscan.runtime.daemon import station_bundle, station_engine
+from stripscan.runtime.engines.base import Engine
+from stripscan.runtime.engines.choice import open_engine
 from stripscan.runtime.golden import replay
-from stripscan.runtime.station import load_station
+from stripscan.runtime.station import Station, load_station
 from stripscan.terminal.console import results
 
 _MIN_FREE_GB = 5.0
@@ -94,7 +97,7 @@ def _onnxruntime() -> Iterator[Finding]:
         what="onnxruntime",
         verdict="ok",
         detail=f"{', '.join(installed)} {onnxruntime.__version__}, built with "
-        f"{', '.join(providers)}; stripscan uses CPU",
+        f"{', '.join(providers)}",
     )
 
 
@@ -113,20 +116,23 @@ def _model(bundle: str) -> Iterator[Finding]:
             verdict="ok",
             detail=f"{opened.manifest.name} {opened.digest[:12]}, all files whole",
         )
-        frames = replay(OnnxEngine.from_bundle(opened), opened)
+        with closing(open_engine(opened)) as engine:
+            yield _golden_frames("golden frames", engine, opened)
     except StripscanError as error:
         yield Finding(what="bundle", verdict="fail", detail=str(error))
-        return
+
+
+def _golden_frames(what: str, engine: Engine, bundle: Bundle) -> Finding:
+    frames = replay(engine, bundle)
     worst = min(frames, key=lambda frame: frame.agreement, default=None)
     if worst is None:
-        yield Finding(what="golden frames", verdict="warn", detail="the bundle has none")
-        return
+        return Finding(what=what, verdict="warn", detail="the bundle has none")
     bad = [frame for frame in frames if not frame.passed]
-    yield Finding(
-        what="golden frames",
+    return Finding(
+        what=what,
         verdict="fail" if bad else "ok",
-        detail=f"{len(frames) - len(bad)} of {len(frames)} agree, the worst on "
-        f"{worst.agreement:.2%} of its pixels"
+        detail=f"{engine.description}: {len(frames) - len(bad)} of {len(frames)} agree, the worst "
+        f"on {worst.agreement:.2%} of its pixels"
         + ("; this machine computes other masks: do not inspect with it" if bad else ""),
     )
 
@@ -138,6 +144,7 @@ def _station(path: Path) -> Iterator[Finding]:
         yield Finding(what="station", verdict="fail", detail=str(error))
         return
     yield Finding(what="station", verdict="ok", detail=f"{station.name}, {station.source.kind}")
+    yield from _station_bundle(station)
     folder = station.store.path.parent
     if folder.is_dir() and os.access(folder, os.W_OK):
         yield _disk(folder)
@@ -147,3 +154,18 @@ def _station(path: Path) -> Iterator[Finding]:
             verdict="fail",
             detail=f"{folder} is not a folder that may be written to: make it",
         )
+
+
+def _station_bundle(station: Station) -> Iterator[Finding]:
+    try:
+        bundle = station_bundle(station)
+        yield Finding(
+            what="station's bundle",
+            verdict="ok",
+            detail=f"{bundle.manifest.name} {bundle.digest[:12]}, signature: "
+            f"{station.bundle.signature_policy}",
+        )
+        with closing(station_engine(station, bundle)) as engine:
+            yield _golden_frames("station's engine", engine, bundle)
+    except StripscanError as error:
+        yield Finding(what="station's model", verdict="fail", detail=str(error))

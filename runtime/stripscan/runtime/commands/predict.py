@@ -1,5 +1,6 @@
 """``stripscan predict``: masks for single images."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -8,10 +9,18 @@ import typer
 from stripscan.contract.bundle import open_bundle
 from stripscan.contract.errors import ConfigError, StoreError
 from stripscan.runtime.daemon import default_bundle_path
-from stripscan.runtime.engines.onnxruntime import OnnxEngine
+from stripscan.runtime.engines.choice import engine_choice, open_engine
 from stripscan.runtime.predict import Prediction, annotation_of
 from stripscan.runtime.predict import predict as predict_image
 from stripscan.terminal.console import results, say
+
+EngineOption = Annotated[
+    str | None,
+    typer.Option(help="onnx, onnx-cuda, onnx-tensorrt, openvino or tensorrt; onnx if not given."),
+]
+PrecisionOption = Annotated[
+    str | None, typer.Option(help="fp32, fp16 or int8; the engine's usual one if not given.")
+]
 
 DEFAULT = "default"
 """In place of a bundle's path: the one that comes with stripscan."""
@@ -32,6 +41,8 @@ def predict(
         Path | None,
         typer.Option(help="VOC file or mask, or a folder with one of the same stem per image."),
     ] = None,
+    engine: EngineOption = None,
+    precision: PrecisionOption = None,
 ) -> None:
     """Segment images and write masks, overlays and run lengths."""
     stems = [image.stem for image in images]
@@ -41,15 +52,16 @@ def predict(
             "give them in two calls with another --out"
         )
     opened = open_bundle(bundle_path(bundle))
-    engine = OnnxEngine.from_bundle(opened)
+    choice = engine_choice(engine, precision)
     labels = [annotation_of(image, annotations) if annotations else None for image in images]
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"{out}: cannot be made: {error.strerror}") from error
-    for image, label in zip(images, labels, strict=True):
-        line = _line(predict_image(engine, opened, image, out, annotation=label))
-        results.print(line, soft_wrap=True)
+    with closing(open_engine(opened, choice)) as running:
+        for image, label in zip(images, labels, strict=True):
+            line = _line(predict_image(running, opened, image, out, annotation=label))
+            results.print(line, soft_wrap=True)
     say(f"masks, overlays and records are in {out}")
 
 

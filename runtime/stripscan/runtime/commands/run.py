@@ -1,6 +1,7 @@
 """``stripscan run``: the daemon."""
 
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -9,8 +10,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from stripscan.contract.errors import StoreError
 from stripscan.runtime.daemon import Progress as Where
-from stripscan.runtime.daemon import RunResult, run_station, station_bundle
-from stripscan.runtime.engines.onnxruntime import OnnxEngine
+from stripscan.runtime.daemon import RunResult, run_station, station_bundle, station_engine
+from stripscan.runtime.golden import require_golden
 from stripscan.runtime.inspector import tile_grid
 from stripscan.runtime.sources import open_source
 from stripscan.runtime.station import Station, load_station
@@ -52,7 +53,8 @@ def _checked(station: Station) -> str:
         StripscanError: The bundle, the source or the store would stop a run.
     """
     bundle = station_bundle(station)
-    OnnxEngine.from_bundle(bundle)
+    with closing(station_engine(station, bundle)) as engine:
+        require_golden(engine, bundle)
     tile_grid(station, bundle.manifest, width_px=1)
     source = open_source(station)
     if not source.live:
