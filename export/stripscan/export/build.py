@@ -97,7 +97,7 @@ def build_bundle(
     data: TestData | None,
     command: str,
     plan: Plan | None = None,
-    on_image: Callable[[], None] = lambda: None,
+    on_step: Callable[[str], None] = lambda _: None,
 ) -> Bundle:
     """Export a checkpoint, check and score every file of it, and write the bundle.
 
@@ -108,7 +108,7 @@ def build_bundle(
         data: What to check and score on; simulated tiles are used, and nothing is scored, if None.
         command: The command as it was typed, for the record.
         plan: What to make; one ONNX file in float32 if None.
-        on_image: Called after each image that was scored.
+        on_step: Called with what was done, which may have taken minutes.
 
     Raises:
         ParityError: An exported file does not give the masks of the checkpoint.
@@ -118,11 +118,11 @@ def build_bundle(
     plan = plan or Plan()
     _check_classes(checkpoint)
     test, train = _samples(checkpoint, data) if data else ([], [])
-    variants = _passing(checkpoint, plan, test, train)
+    variants = _passing(checkpoint, plan, test, train, on_step)
     engines = [made.engine() for made in variants]
     evaluation = None
     if test:
-        variants, evaluation = _scored(variants, engines, checkpoint, test, on_image)
+        variants, evaluation = _scored(variants, engines, checkpoint, test, on_step)
     files = {name: content for made in variants for name, content in made.files.items()}
     golden = _golden(engines, files, tile_px=plan.tile_px, seed=checkpoint.config.seed)
     if data:
@@ -153,7 +153,11 @@ def build_bundle(
 
 
 def _passing(
-    checkpoint: Checkpoint, plan: Plan, test: Sequence[Sample], train: Sequence[Sample]
+    checkpoint: Checkpoint,
+    plan: Plan,
+    test: Sequence[Sample],
+    train: Sequence[Sample],
+    on_step: Callable[[str], None],
 ) -> list[Made]:
     """Make the variants and hold each against the checkpoint."""
     config = checkpoint.config
@@ -182,6 +186,7 @@ def _passing(
                 for file, content in made.files.items():
                     write_file(plan.keep_failing / file, content)
             raise
+        on_step(f"{made.name}: gives the masks of the checkpoint")
         passed.append(made)
     return passed
 
@@ -200,17 +205,17 @@ def _scored(
     engines: Sequence[Engine],
     checkpoint: Checkpoint,
     test: Sequence[Sample],
-    on_image: Callable[[], None],
+    on_step: Callable[[str], None],
 ) -> tuple[list[Made], Evaluation]:
     """Return the variants with their scores, and the whole evaluation of the first."""
     rules = DefectRules(min_area_px=MIN_AREA_PX, mm_per_px=checkpoint.config.input.mm_per_px)
     smallest = _min_area_px(checkpoint)
-    evaluations = [scored(engine, test, smallest, rules, on_image) for engine in engines]
-    first = headlines(evaluations[0])
-    found = []
-    for made, evaluation in zip(variants, evaluations, strict=True):
-        scores = headlines(evaluation)
-        require_scores(made.name, scores, first)
+    found, evaluations = [], []
+    for made, engine in zip(variants, engines, strict=True):
+        evaluations.append(scored(engine, test, smallest, rules))
+        scores = headlines(evaluations[-1])
+        require_scores(made.name, scores, headlines(evaluations[0]))
+        on_step(f"{made.name}: scored on {len(test)} test images")
         found.append(replace(made, draft=made.draft.model_copy(update={"scores": scores})))
     return found, evaluations[0]
 

@@ -13,7 +13,7 @@ from stripscan.contract.errors import ConfigError
 from stripscan.contract.graph import SIZE_MULTIPLE_PX
 from stripscan.contract.manifest import Variant
 from stripscan.runtime.engines.tensorrt_build import BuildOptions, tile_profile
-from stripscan.terminal.console import results
+from stripscan.terminal.console import results, say
 from stripscan.terminal.extras import needs_extra
 
 Word = TypeVar("Word", bound=str)
@@ -98,6 +98,7 @@ def export(
             tile_px=tile_px,
             keep_failing=keep_failing,
         ),
+        on_step=say,
     )
     results.print(_table(bundle.manifest.variants))
     results.print(f"{out}: {bundle.manifest.name}, {bundle.digest[:12]}")
@@ -154,8 +155,9 @@ def _one(option: str, word: str, known: tuple[Word, ...]) -> Word:
 def _table(variants: Sequence[Variant]) -> Table:
     """Return the parity reports of the files of a bundle."""
     table = Table(title="held against the checkpoint", title_justify="left")
-    for heading in ("file", "MB", "same pixels", "logits within", "missed", "invented", "mIoU"):
-        table.add_column(heading, justify="left" if heading == "file" else "right")
+    table.add_column("file", no_wrap=True)
+    for heading in ("MB", "same pixels", "logit error", "missed", "invented", "mIoU"):
+        table.add_column(heading, justify="right")
     for variant in variants:
         parity, scores = variant.parity, variant.scores
         if parity is None:

@@ -4,8 +4,10 @@ Only convolutions are quantised. What adds, resizes and decides stays in floatin
 little, and there int8 moves the borders of masks.
 """
 
+import io
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -89,9 +91,10 @@ def measure_ranges(model: ModelProto, tiles: Sequence[Tile]) -> TensorsData:
             calibrate_method=CalibrationMethod.Percentile,
             extra_options={"percentile": PERCENTILE},
         )
-        for start in range(0, len(tiles), _AT_ONCE):  # it keeps all activations of a call
-            calibrator.collect_data(_Reader(tiles[start : start + _AT_ONCE]))
-        return calibrator.compute_data()
+        with redirect_stdout(io.StringIO()):  # it prints what it does
+            for start in range(0, len(tiles), _AT_ONCE):  # it keeps all activations of a call
+                calibrator.collect_data(_Reader(tiles[start : start + _AT_ONCE]))
+            return calibrator.compute_data()
 
 
 def quantise(

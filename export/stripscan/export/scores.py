@@ -1,6 +1,6 @@
 """Scores exported files on the test split, and refuses one that lost what the checkpoint knew."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from stripscan.contract.errors import ParityError
@@ -23,12 +23,10 @@ def scored(
     samples: Sequence[Sample],
     min_area_px: Mapping[str, int],
     rules: DefectRules,
-    on_image: Callable[[], None],
 ) -> Evaluation:
     """Return the figures of a file on labelled images."""
     segment = engine_segmenter(engine, min_area_px)
-    found = evaluate(segment, unseen(samples), rules=rules, on_image=lambda _: on_image())
-    return Evaluation.model_validate(found.to_json())
+    return Evaluation.model_validate(evaluate(segment, unseen(samples), rules=rules).to_json())
 
 
 def headlines(evaluation: Evaluation) -> VariantScores:

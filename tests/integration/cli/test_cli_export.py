@@ -47,29 +47,23 @@ def test_one_command_makes_files_for_cpus_gpus_and_a_server(
         out,
         "--to",
         "onnx,openvino,triton",
-        "--precision",
-        "fp32,fp16",
         *SMALL,
         cwd=tmp_path,
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    for file in ("model.onnx", "model.fp16.onnx", "model.xml", "model.fp16.xml"):
-        assert file in done.stdout
+    assert "model.onnx" in done.stdout
+    assert "model.xml" in done.stdout
 
     bundle = open_bundle(out)
-    assert {(v.engine, v.precision) for v in bundle.manifest.variants} == {
-        (engine, precision) for engine in ("onnx", "openvino") for precision in ("fp32", "fp16")
-    }
+    assert [v.engine for v in bundle.manifest.variants] == ["onnx", "openvino"]
     assert all(v.parity is not None and v.parity.passed for v in bundle.manifest.variants)
     for engine in ("onnx", "openvino"):
-        for precision in ("fp32", "fp16"):
-            opened = open_engine(bundle, EngineChoice(engine=engine, precision=precision))
-            assert all(frame.passed for frame in replay(opened, bundle))
+        opened = open_engine(bundle, EngineChoice(engine=engine))
+        assert all(frame.passed for frame in replay(opened, bundle))
 
-    configs = sorted((tmp_path / "mill-triton").glob("*/config.pbtxt"))
-    assert len(configs) == 2
-    assert all("max_batch_size: 4" in config.read_text() for config in configs)
+    (config,) = (tmp_path / "mill-triton").glob("*/config.pbtxt")
+    assert "max_batch_size: 4" in config.read_text()
 
 
 def test_without_a_gpu_the_bundle_is_there_and_the_engine_is_not(

@@ -15,7 +15,7 @@ TILE_PX = 64
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.9)
 
 
-def lively_graph(*, mean: float = 0.45, std: float = 0.2) -> DeployedGraph:
+def lively_graph() -> DeployedGraph:
     torch.manual_seed(5)
     net = build_model(TINY, classes=6).train()
     with torch.no_grad():
@@ -23,7 +23,7 @@ def lively_graph(*, mean: float = 0.45, std: float = 0.2) -> DeployedGraph:
             net(torch.randn(4, 1, 64, 64))  # gives the norms statistics, the logits a spread
         net.head.weight *= 8
         net.head.bias.zero_()
-    return DeployedGraph(net.eval(), mean=mean, std=std, thresholds=list(THRESHOLDS)).eval()
+    return DeployedGraph(net.eval(), mean=0.45, std=0.2, thresholds=list(THRESHOLDS)).eval()
 
 
 def lively_model(graph: DeployedGraph) -> onnx.ModelProto:

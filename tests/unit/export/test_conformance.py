@@ -14,11 +14,6 @@ from unit.runtime.onnx_samples import dark_model
 BUNDLE = Path(__file__).parents[3] / "runtime/stripscan/models/neu-strip-small.zip"
 
 
-def default_model() -> onnx.ModelProto:
-    with zipfile.ZipFile(BUNDLE) as archive:
-        return onnx.load_from_string(archive.read("model.onnx"))
-
-
 def problems_of(
     body: str, *, ends: str = "float[1,2,8,8] x) => (float[a,b,c,d] y", opset: int = 18
 ):
@@ -26,23 +21,10 @@ def problems_of(
     return tensorrt_problems(onnx.parser.parse_model(text))
 
 
-@pytest.mark.xfail(reason="it was exported with a graph that unsqueezes before it casts")
-def test_the_default_bundle_conforms() -> None:
-    assert tensorrt_problems(default_model()) == []
-
-
-def test_the_default_bundle_conforms_but_for_the_order_of_its_first_nodes() -> None:
-    model = default_model()
-    unsqueeze, cast = model.graph.node[0], model.graph.node[1]
-    assert [unsqueeze.op_type, cast.op_type] == ["Unsqueeze", "Cast"]
-    first = {unsqueeze.name for problem in tensorrt_problems(model)} | {cast.name}
-    assert {problem.node for problem in tensorrt_problems(model)} == first
-    del model.graph.node[:2], model.graph.value_info[:]
-    cast.input[0], unsqueeze.output[0] = "image", cast.output[0]
-    unsqueeze.input[0] = cast.output[0] = "grey"
-    for node in (unsqueeze, cast):
-        model.graph.node.insert(0, node)
-    assert tensorrt_problems(model) == []
+@pytest.mark.parametrize("file", ["model.onnx", "model.fp16.onnx", "model.int8-gpu.onnx"])
+def test_what_the_default_bundle_has_for_gpus_conforms(file: str) -> None:
+    with zipfile.ZipFile(BUNDLE) as archive:
+        assert tensorrt_problems(onnx.load_from_string(archive.read(file))) == []
 
 
 def test_a_graph_of_the_contract_conforms() -> None:
@@ -163,7 +145,8 @@ def test_an_opset_out_of_range_is_named(opset: int) -> None:
 
 
 def test_weights_in_another_file_are_named() -> None:
-    model = default_model()
+    with zipfile.ZipFile(BUNDLE) as archive:
+        model = onnx.load_from_string(archive.read("model.onnx"))
     tensor = model.graph.initializer[0]
     tensor.data_location = onnx.TensorProto.EXTERNAL
     found = [problem.what for problem in tensorrt_problems(model)]

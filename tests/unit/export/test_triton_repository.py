@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from stripscan.contract.bundle import Bundle, open_bundle, write_bundle
 from stripscan.contract.errors import BundleError, ConfigError
+from stripscan.contract.manifest import ManifestDraft, VariantDraft
 from stripscan.export.triton import RepositoryOptions, model_config, write_model_repository
 from unit.contract.bundle_samples import FILES, draft
 
@@ -16,8 +17,18 @@ DEFAULT = ROOT / "runtime" / "stripscan" / "models" / "neu-strip-small.zip"
 
 
 @pytest.fixture(scope="module")
-def bundle() -> Bundle:
-    return open_bundle(DEFAULT)
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """Return the default bundle without its other precisions."""
+    whole = open_bundle(DEFAULT)
+    plain = tuple(v for v in whole.manifest.variants if v.precision == "fp32")
+    fields = {name: getattr(whole.manifest, name) for name in ManifestDraft.model_fields}
+    drafts = tuple(
+        VariantDraft(**{name: getattr(v, name) for name in VariantDraft.model_fields})
+        for v in plain
+    )
+    files = {name: whole.read(name) for name in whole.manifest.files}
+    out = tmp_path_factory.mktemp("bundle") / "plain"
+    return write_bundle(out, ManifestDraft(**(fields | {"variants": drafts})), files)
 
 
 def parsed(text: str):  # type: ignore[no-untyped-def]

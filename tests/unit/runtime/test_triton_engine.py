@@ -16,7 +16,7 @@ from stripscan.contract.bundle import Bundle, open_bundle, write_bundle
 from stripscan.contract.errors import BundleError, ConfigError, EngineError, MissingPartError
 from stripscan.contract.manifest import Variant
 from stripscan.export.triton import RepositoryOptions, write_model_repository
-from stripscan.runtime.engines.onnxruntime import OnnxEngine
+from stripscan.runtime.engines.choice import open_engine
 from stripscan.runtime.engines.triton import TritonEngine
 from stripscan.runtime.engines.triton_wire import TritonServer
 from stripscan.runtime.golden import replay
@@ -105,7 +105,7 @@ def test_it_gives_the_masks_of_the_local_engine_on_the_default_bundle(tmp_path: 
         mask, score = engine.infer(tiles)
         frames = replay(engine, default)
         engine.close()
-    wanted_mask, wanted_score = OnnxEngine.from_bundle(default, threads=1).infer(tiles)
+    wanted_mask, wanted_score = open_engine(default).infer(tiles)
     np.testing.assert_array_equal(mask, wanted_mask)
     np.testing.assert_array_equal(score, wanted_score)
     assert len(frames) == 8
