@@ -164,8 +164,10 @@ class _Count:
     def report(self, reference: Reference, limits: Limits) -> ParityReport:
         scale = max(self.scale, 1.0)
         error, mean_error = self.error, self.total_error / max(self.logits, 1)
-        agreement = self.same[True] / max(self.pixels[True], 1)
-        adversarial = self.same[False] / max(self.pixels[False], 1)
+        agreement, adversarial = (
+            self.same[natural] / self.pixels[natural] if self.pixels[natural] else 1.0
+            for natural in (True, False)
+        )
         ious = {
             name: float(self.both[i] / self.either[i]) if self.either[i] else None
             for i, name in enumerate(reference.classes, start=1)

@@ -157,15 +157,17 @@ def _station(path: Path) -> Iterator[Finding]:
 
 
 def _station_bundle(station: Station) -> Iterator[Finding]:
+    what = "station's bundle"
     try:
         bundle = station_bundle(station)
         yield Finding(
-            what="station's bundle",
+            what=what,
             verdict="ok",
             detail=f"{bundle.manifest.name} {bundle.digest[:12]}, signature: "
             f"{station.bundle.signature_policy}",
         )
+        what = "station's engine"
         with closing(station_engine(station, bundle)) as engine:
-            yield _golden_frames("station's engine", engine, bundle)
+            yield _golden_frames(what, engine, bundle)
     except StripscanError as error:
-        yield Finding(what="station's model", verdict="fail", detail=str(error))
+        yield Finding(what=what, verdict="fail", detail=str(error))
