@@ -1,5 +1,6 @@
 import json
 import threading
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -225,7 +226,7 @@ def test_a_cuda_error_is_an_engine_error(
 
 
 def test_closing_frees_all_of_the_gpu(machine: Installation) -> None:
-    with TensorrtEngine(plan_of(machine), CudaDevice()) as engine:
+    with closing(TensorrtEngine(plan_of(machine), CudaDevice())) as engine:
         engine.infer(some_tiles(5))
         assert machine.gpu.graphs
         assert machine.gpu.memory

@@ -7,8 +7,7 @@ copies included, is recorded as a CUDA graph after its first run and launched as
 import logging
 import threading
 from collections import OrderedDict
-from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -101,17 +100,6 @@ class TensorrtEngine:
             if self._engine is not None:
                 self._engine = None
                 del self._runtime, self._buffers
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _profile_of(self, tiles: Pixels) -> int:
         """Return the first profile that takes tiles of this size."""
