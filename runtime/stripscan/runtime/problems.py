@@ -168,7 +168,8 @@ def _wrong(
         said = f"kind = {json.dumps(given)}" if given else "kind is missing"
         return f"{_dotted((*path, ''))}{said}: it must be one of {tags}"
     if kind == "value_error":
-        return f"{_dotted(path)}: {detail['ctx']['error']}"
+        where = f"{_dotted(path)}: " if path else ""  # a rule of the whole file has no key
+        return f"{where}{detail['ctx']['error']}"
     if field is None or any(_models_in(field)):
         return f"{_dotted(path)} must be a table of its own, [{_dotted(path)}]"
     value = json.dumps(detail["input"], default=str)

@@ -113,13 +113,17 @@ class TritonSection(Section):
     certificate: RelPath | None = None
     key: RelPath | None = None
 
+    @model_validator(mode="after")
+    def _can_be_a_server(self) -> "TritonSection":
+        try:
+            _ = self.server  # making it checks the values
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+        return self
+
     @property
     def server(self) -> TritonServer:
-        """The server as the engine wants it.
-
-        Raises:
-            ConfigError: The address is none, or one of certificate and key is missing.
-        """
+        """The server as the engine wants it."""
         return TritonServer(
             address=self.address,
             timeout_s=self.timeout_s,

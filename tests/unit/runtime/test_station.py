@@ -183,3 +183,23 @@ def test_a_file_from_a_windows_editor_is_read(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"gone\.toml: cannot read the station file"):
         load_station(tmp_path / "gone.toml")
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ('engine = "triton"', 'station.toml: engine = "triton" in [inference] and a table'),
+        ('engine = "triton"\n[triton]\naddress = "gpu"', ": triton: 'gpu' is no address of a"),
+    ],
+)
+def test_a_server_that_is_missing_or_none_is_told_with_the_file(
+    tmp_path: Path, more: str, said: str
+) -> None:
+    file = tmp_path / "station.toml"
+    file.write_text(
+        'name = "a"\n[camera]\nmm_per_px = 1\nmm_per_line = 1\n[source]\nkind = "simulator"\n'
+        f"[inference]\n{more}\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_station(file)
+    assert said in str(caught.value)
