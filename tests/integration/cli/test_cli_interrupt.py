@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM in the middle: exit code 4, all that was finished saved, nothing half."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -70,7 +71,13 @@ def interrupt_while_it_reads(pipe: Path, *args: Argument, cwd: Path) -> tuple[in
         return True
 
     wait_until(reading, process)
-    process.send_signal(signal.SIGINT)
+    # Python looks for signals between two of its steps: one that comes right before the system
+    # call that reads is seen only after it, so one presses again, as a person would.
+    for _ in range(12):
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=5)
+            break
     try:
         return ended(process)
     finally:

@@ -1,4 +1,5 @@
 import dataclasses
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,7 @@ def test_the_first_start_builds_and_the_next_does_not(
     bundle: Bundle, engines: Path, machine: Installation
 ) -> None:
     for _ in range(2):
-        with start(bundle) as engine:
+        with closing(start(bundle)) as engine:
             tiles = np.full((5, 64, 64), 39, np.uint8)
             mask, _ = engine.infer(tiles)
             assert set(mask.ravel()) == {2}
