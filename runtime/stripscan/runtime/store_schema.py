@@ -10,9 +10,6 @@ from typing import IO, Final
 
 from stripscan.contract.errors import StoreError
 
-SCHEMA_VERSION: Final = 1
-"""Kept in ``PRAGMA user_version``."""
-
 APPLICATION_ID: Final = 0x53545253
 """``STRS``, kept in ``PRAGMA application_id``: tells a store from any other database."""
 
@@ -94,6 +91,12 @@ CREATE TABLE coverage (
 ) STRICT, WITHOUT ROWID;
 """
 
+UPGRADES: Final[tuple[str, ...]] = ()
+"""Scripts from version 1 to 2, from 2 to 3, and so on. What was released never changes."""
+
+SCHEMA_VERSION: Final = 1 + len(UPGRADES)
+"""Kept in ``PRAGMA user_version``."""
+
 
 @contextmanager
 def store_errors(path: Path) -> Iterator[None]:
@@ -135,8 +138,11 @@ def _free_mb(path: Path) -> int:
 def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
     """Open a store; one that is not there is made, unless it is only to be read.
 
+    A store of an older version is brought up to date first, to be read as well.
+
     Raises:
-        StoreError: No such file, not a store, damaged, locked, or of a newer version.
+        StoreError: No such file, not a store, damaged, locked, or of a newer version; or of an
+            older one and not to be written.
     """
     if readonly and not path.is_file():
         raise StoreError(f"there is no store at {path}: check the path, or inspect a coil first")
@@ -153,14 +159,22 @@ def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
             connection.execute("PRAGMA foreign_keys = ON")
             if not readonly:
                 connection.execute("PRAGMA synchronous = FULL")
-            _check_version(connection, path, readonly=readonly)
+            version = _version(connection, path, readonly=readonly)
+            if version == SCHEMA_VERSION:
+                return connection
+            if not readonly:
+                _upgrade(connection, version)
+                return connection
     except BaseException:
         connection.close()
         raise
-    return connection
+    connection.close()
+    with lock_for_writing(path):
+        connect(path, readonly=False).close()
+    return connect(path, readonly=True)
 
 
-def _check_version(connection: sqlite3.Connection, path: Path, *, readonly: bool) -> None:
+def _version(connection: sqlite3.Connection, path: Path, *, readonly: bool) -> int:
     # First of all, so that a foreign file is refused before anything is written to it.
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     application = connection.execute("PRAGMA application_id").fetchone()[0]
@@ -169,9 +183,9 @@ def _check_version(connection: sqlite3.Connection, path: Path, *, readonly: bool
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(
             f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
-            f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+            " PRAGMA user_version = 1; COMMIT;"
         )
-        return
+        return 1
     if application != APPLICATION_ID:
         raise StoreError(f"{path} is a database, but not a stripscan store: check the path")
     if version > SCHEMA_VERSION:
@@ -179,6 +193,14 @@ def _check_version(connection: sqlite3.Connection, path: Path, *, readonly: bool
             f"{path} has version {version} and this stripscan reads up to {SCHEMA_VERSION}: "
             "upgrade stripscan"
         )
+    return int(version)
+
+
+def _upgrade(connection: sqlite3.Connection, version: int) -> None:
+    scripts = " ".join(UPGRADES[version - 1 :])
+    connection.executescript(
+        f"BEGIN IMMEDIATE; {scripts} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+    )
 
 
 def lock_for_writing(path: Path) -> IO[bytes]:
