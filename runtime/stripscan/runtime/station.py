@@ -3,32 +3,19 @@
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from stripscan.contract.errors import ConfigError
 from stripscan.contract.graph import SIZE_MULTIPLE_PX
 from stripscan.runtime.engines.base import EngineName, Precision
 from stripscan.runtime.engines.triton_wire import TritonServer
 from stripscan.runtime.problems import describe
+from stripscan.runtime.section import RelPath, Section, unit
 
 DEFAULT_BUNDLE = "default"
 """What ``bundle.path`` says for the bundle that comes with stripscan."""
-
-RelPath = Annotated[Path, Field(strict=False)]
-"""A path that TOML gives as text; :func:`load_station` makes it absolute."""
-
-
-def _unit(name: str) -> dict[str, Any]:
-    """Return what marks a field with its unit, for messages and the reference page."""
-    return {"unit": name}
-
-
-class Section(BaseModel):
-    """What all tables of a station file share: no unknown keys, no conversion, no NaN."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class CoilSection(Section):
@@ -40,7 +27,7 @@ class CoilSection(Section):
     """
 
     id: str | None = Field(default=None, min_length=1)
-    length_m: float | None = Field(default=None, gt=0, le=100_000, json_schema_extra=_unit("m"))
+    length_m: float | None = Field(default=None, gt=0, le=100_000, json_schema_extra=unit("m"))
 
 
 class StoreSection(Section):
@@ -107,7 +94,7 @@ class TritonSection(Section):
     """
 
     address: str = Field(min_length=1)
-    timeout_s: float = Field(default=2.0, gt=0, le=3600, json_schema_extra=_unit("s"))
+    timeout_s: float = Field(default=2.0, gt=0, le=3600, json_schema_extra=unit("s"))
     tls: bool = False
     ca: RelPath | None = None
     certificate: RelPath | None = None
@@ -148,16 +135,16 @@ class InferenceSection(Section):
 
     engine: EngineName = "onnx"
     precision: Precision | None = None
-    batch: int = Field(default=16, ge=1, le=1024, json_schema_extra=_unit("tiles"))
+    batch: int = Field(default=16, ge=1, le=1024, json_schema_extra=unit("tiles"))
     threads: int = Field(default=0, ge=0, le=1024)
     tile_px: int | None = Field(
         default=None,
         ge=SIZE_MULTIPLE_PX,
         le=8192,
         multiple_of=SIZE_MULTIPLE_PX,
-        json_schema_extra=_unit("px"),
+        json_schema_extra=unit("px"),
     )
-    halo_px: int | None = Field(default=None, ge=0, le=4095, json_schema_extra=_unit("px"))
+    halo_px: int | None = Field(default=None, ge=0, le=4095, json_schema_extra=unit("px"))
 
     @model_validator(mode="after")
     def _core_is_left(self) -> "InferenceSection":
@@ -183,21 +170,21 @@ class CameraSection(Section):
 
     name: str = Field(default="camera", min_length=1)
     surface: Literal["top", "bottom"] = "top"
-    mm_per_px: float = Field(gt=0, le=100, json_schema_extra=_unit("mm"))
-    mm_per_line: float = Field(gt=0, le=100, json_schema_extra=_unit("mm"))
+    mm_per_px: float = Field(gt=0, le=100, json_schema_extra=unit("mm"))
+    mm_per_line: float = Field(gt=0, le=100, json_schema_extra=unit("mm"))
     strip_edges: Literal["detect", "full"] = "detect"
 
 
 class StitchSection(Section):
     """How pieces of defects are joined: nearer than ``join_mm`` they are one defect."""
 
-    join_mm: float = Field(default=2.0, ge=0, le=1000, json_schema_extra=_unit("mm"))
+    join_mm: float = Field(default=2.0, ge=0, le=1000, json_schema_extra=unit("mm"))
 
 
 class ReportSection(Section):
     """What the report shows: the side of a defect's picture."""
 
-    picture_px: int = Field(default=256, ge=32, le=2048, json_schema_extra=_unit("px"))
+    picture_px: int = Field(default=256, ge=32, le=2048, json_schema_extra=unit("px"))
 
 
 class FolderSource(Section):
@@ -228,9 +215,9 @@ class VideoSource(Section):
     kind: Literal["video"]
     uri: str = Field(min_length=1)
     frame_step_lines: int | None = Field(
-        default=None, ge=1, le=65_536, json_schema_extra=_unit("lines")
+        default=None, ge=1, le=65_536, json_schema_extra=unit("lines")
     )
-    timeout_s: float = Field(default=5.0, gt=0, le=3600, json_schema_extra=_unit("s"))
+    timeout_s: float = Field(default=5.0, gt=0, le=3600, json_schema_extra=unit("s"))
 
     @property
     def live(self) -> bool:
@@ -257,19 +244,17 @@ class SimulatorSource(Section):
     """
 
     kind: Literal["simulator"]
-    width_px: int = Field(default=1024, ge=64, le=65_536, json_schema_extra=_unit("px"))
-    length_m: float = Field(default=120.0, gt=0, le=100_000, json_schema_extra=_unit("m"))
-    strip_width_px: int | None = Field(
-        default=None, ge=32, le=65_536, json_schema_extra=_unit("px")
-    )
+    width_px: int = Field(default=1024, ge=64, le=65_536, json_schema_extra=unit("px"))
+    length_m: float = Field(default=120.0, gt=0, le=100_000, json_schema_extra=unit("m"))
+    strip_width_px: int | None = Field(default=None, ge=32, le=65_536, json_schema_extra=unit("px"))
     seed: int = Field(default=7, ge=0, le=2**63 - 1)
-    defects_per_class: int = Field(default=10, ge=0, le=10_000, json_schema_extra=_unit("defects"))
-    wander_px: float = Field(default=6.0, ge=0, le=8192, json_schema_extra=_unit("px"))
+    defects_per_class: int = Field(default=10, ge=0, le=10_000, json_schema_extra=unit("defects"))
+    wander_px: float = Field(default=6.0, ge=0, le=8192, json_schema_extra=unit("px"))
     shading: float = Field(default=0.15, ge=0, le=0.8)
-    noise: float = Field(default=2.5, ge=0, le=50, json_schema_extra=_unit("grey levels"))
-    speed_m_s: float = Field(default=10.0, ge=0.01, le=100, json_schema_extra=_unit("m/s"))
+    noise: float = Field(default=2.5, ge=0, le=50, json_schema_extra=unit("grey levels"))
+    speed_m_s: float = Field(default=10.0, ge=0.01, le=100, json_schema_extra=unit("m/s"))
     real_data: RelPath | None = None
-    block_lines: int = Field(default=256, ge=1, le=65_535, json_schema_extra=_unit("lines"))
+    block_lines: int = Field(default=256, ge=1, le=65_535, json_schema_extra=unit("lines"))
     pace: bool = False
 
 
