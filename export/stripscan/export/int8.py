@@ -23,6 +23,7 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.calibrate import TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+from onnxruntime.quantization.quant_utils import add_infer_metadata
 
 from stripscan.contract.errors import ParityError
 from stripscan.contract.graph import IMAGE
@@ -74,16 +75,23 @@ def convolutions(model: ModelProto) -> tuple[str, ...]:
     return tuple(node.name for node in model.graph.node if node.op_type == "Conv")
 
 
+def with_shapes(model: ModelProto) -> ModelProto:
+    """Return the model with the shapes of its tensors, so that they are not found for each file."""
+    shaped: ModelProto = onnx.shape_inference.infer_shapes(model)
+    add_infer_metadata(shaped)
+    return shaped
+
+
 def measure_ranges(model: ModelProto, tiles: Sequence[Tile]) -> TensorsData:
     """Return the range of each activation around a convolution.
 
     Args:
-        model: In float32.
+        model: In float32, from ``with_shapes``.
         tiles: uint8, all of one size.
     """
     with tempfile.TemporaryDirectory() as folder:
         plain, augmented = (str(Path(folder) / name) for name in ("plain.onnx", "augmented.onnx"))
-        onnx.save(onnx.shape_inference.infer_shapes(model), plain)
+        onnx.save(model, plain)
         calibrator = create_calibrator(
             plain,
             ["Conv"],
@@ -103,14 +111,16 @@ def quantise(
     """Return the model with some of its convolutions in int8.
 
     Args:
-        model: In float32.
+        model: In float32, from ``with_shapes``; it is not changed.
         ranges: From ``measure_ranges`` of this model.
         device: What it is to run on.
         nodes: Names of the convolutions.
     """
     scheme = SCHEMES[device]
+    changed = ModelProto()
+    changed.CopyFrom(model)
     quantizer = QDQQuantizer(
-        onnx.shape_inference.infer_shapes(model),
+        changed,
         per_channel=True,
         reduce_range=scheme.reduce_range,
         weight_qType=QuantType.QInt8,

@@ -1,5 +1,6 @@
 """The forms of a model that go into a bundle, each made and held against the checkpoint."""
 
+import functools
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +12,11 @@ from onnx import ModelProto
 from stripscan.contract.errors import ParityError
 from stripscan.contract.manifest import Calibration, ParityReport, VariantDraft
 from stripscan.export.fp16 import to_fp16
-from stripscan.export.int8 import Device, convolutions, measure_ranges, quantise
+from stripscan.export.int8 import Device, convolutions, measure_ranges, quantise, with_shapes
 from stripscan.export.onnx_file import without_logits
 from stripscan.export.openvino_file import to_openvino
 from stripscan.export.parity import Precision, Reference, check_parity, onnx_run, told
-from stripscan.export.sensitivity import quantise_until_passed
+from stripscan.export.sensitivity import Group, most_harmful_first, quantise_until_passed
 from stripscan.export.tiles import Tile, pixels_digest
 from stripscan.runtime.engines.base import Engine
 from stripscan.runtime.engines.onnxruntime import OnnxEngine
@@ -130,19 +131,29 @@ def _openvino(model: ModelProto, precision: Precision, reference: Reference) -> 
 
 
 def _int8(model: ModelProto, reference: Reference, calibration: CalibrationSet) -> Iterator[Made]:
+    model = with_shapes(model)
     ranges = measure_ranges(model, calibration.tiles)
+    nodes = convolutions(model)
     devices: tuple[Device, ...] = ("cpu", "gpu")
+
+    @functools.cache
+    def ranked() -> tuple[Group, ...]:
+        # What int8 harms, it harms under both schemes.
+        return most_harmful_first(
+            nodes,
+            lambda chosen: quantise(model, ranges, "cpu", nodes=chosen),
+            lambda candidate: _harm(candidate, reference),
+        )
+
     for device in devices:
 
-        def at(nodes: Sequence[str], device: Device = device) -> ModelProto:
-            return quantise(model, ranges, device, nodes=nodes)
+        def at(chosen: Sequence[str], device: Device = device) -> ModelProto:
+            return quantise(model, ranges, device, nodes=chosen)
 
         def check(candidate: ModelProto) -> ParityReport:
             return check_parity(reference, onnx_run(candidate), "int8")
 
-        found = quantise_until_passed(
-            convolutions(model), at, check, lambda candidate: _harm(candidate, reference)
-        )
+        found = quantise_until_passed(nodes, at, check, ranked)
         file = f"model.int8-{device}.onnx"
         draft = VariantDraft(
             engine="onnx",

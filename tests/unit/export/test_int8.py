@@ -13,12 +13,18 @@ from stripscan.export.int8 import (
     measure_ranges,
     quantise,
     require_tensorrt_int8,
+    with_shapes,
 )
 from stripscan.export.onnx_file import without_logits
 from stripscan.export.parity import onnx_run
 from stripscan.export.tiles import simulated_tiles
 
 pytestmark = pytest.mark.export
+
+
+@pytest.fixture(scope="module")
+def model(model):
+    return with_shapes(model)
 
 
 @pytest.fixture(scope="module")
