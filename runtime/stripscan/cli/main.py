@@ -11,6 +11,7 @@ from stripscan.runtime.commands.bundle import bundle
 from stripscan.runtime.commands.demo import demo
 from stripscan.runtime.commands.doctor import doctor
 from stripscan.runtime.commands.inspect import inspect
+from stripscan.runtime.commands.plan import plan
 from stripscan.runtime.commands.predict import predict
 from stripscan.runtime.commands.report import report
 from stripscan.runtime.commands.run import run
@@ -37,6 +38,7 @@ app.command()(run)
 app.command()(simulate)
 app.command()(report)
 app.command()(doctor)
+app.command()(plan)
 app.command()(demo)
 
 

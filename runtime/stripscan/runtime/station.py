@@ -166,6 +166,7 @@ class CameraSection(Section):
         mm_per_px: Pitch across the strip, in mm.
         mm_per_line: Way of the strip from line to line, in mm.
         strip_edges: ``detect`` finds the strip's edges; ``full`` says that it fills the view.
+        top_speed_m_s: Highest speed of the strip in m/s, for the time budget of ``doctor``.
     """
 
     name: str = Field(default="camera", min_length=1)
@@ -173,6 +174,7 @@ class CameraSection(Section):
     mm_per_px: float = Field(gt=0, le=100, json_schema_extra=unit("mm"))
     mm_per_line: float = Field(gt=0, le=100, json_schema_extra=unit("mm"))
     strip_edges: Literal["detect", "full"] = "detect"
+    top_speed_m_s: float | None = Field(default=None, gt=0, le=100, json_schema_extra=unit("m/s"))
 
 
 class StitchSection(Section):
