@@ -22,6 +22,7 @@ from stripscan.runtime.daemon import station_bundle, station_engine
 from stripscan.runtime.engines.base import Engine
 from stripscan.runtime.engines.choice import open_engine
 from stripscan.runtime.golden import replay
+from stripscan.runtime.grading import station_rules
 from stripscan.runtime.station import Station, load_station
 from stripscan.terminal.console import results
 
@@ -166,6 +167,8 @@ def _station_bundle(station: Station) -> Iterator[Finding]:
             detail=f"{bundle.manifest.name} {bundle.digest[:12]}, signature: "
             f"{station.bundle.signature_policy}",
         )
+        what = "station's rules"
+        yield Finding(what=what, verdict="ok", detail=str(station_rules(station, bundle)))
         what = "station's engine"
         with closing(station_engine(station, bundle)) as engine:
             yield _golden_frames(what, engine, bundle)

@@ -56,7 +56,7 @@ def regrade(
     results.print(_table(judged))
     news = sum(replayed.news for replayed in judged)
     done = "stored" if write else "not stored: --write does that"
-    say(f"rules {read}: {len(judged)} coils, {news} with another judgement, {done}")
+    say(f"rules {read}: {news} of {len(judged)} coils with another judgement, {done}")
 
 
 def _chosen(store: Store, named: list[str]) -> list[str]:
