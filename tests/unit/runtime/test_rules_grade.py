@@ -94,6 +94,14 @@ def test_strip_that_was_not_inspected_is_never_accepted_silently(
     assert judged(text, coil=a_coil(lost_m=lost_m))[0] == grade
 
 
+def test_a_hair_that_was_not_inspected_is_told_as_such() -> None:
+    text = "max_uninspected_percent = 1\n" + rule("inspected_below_percent = 100", "downgrade")
+    assert judged(text, coil=a_coil(lost_m=0.0001)) == (
+        "downgrade",
+        ["0.0001 % not inspected by the full chain; the rule asks for less than 100 % inspected"],
+    )
+
+
 def test_a_coil_with_a_hole_is_held_though_a_rule_would_downgrade_it() -> None:
     grade, reasons = judged(
         rule("min_count = 1", "downgrade"), a_defect(), coil=a_coil(lost_m=12.5)

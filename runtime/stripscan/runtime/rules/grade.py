@@ -114,10 +114,11 @@ def _unseen(rules: RulesFile, coil: CoilFacts) -> Iterator[str]:
 def _fits(rule: GradeRule, coil: CoilFacts, defects: Sequence[Defect]) -> str:
     """Return by which figures a rule fits a coil; nothing where it does not."""
     if rule.inspected_below_percent is not None:
-        seen_percent = 100 - coil.lost_percent
-        fits = seen_percent < rule.inspected_below_percent
-        text = f"{seen_percent:.3f} % inspected, below {rule.inspected_below_percent:g} %"
-        return text if fits else ""
+        if 100 - coil.lost_percent >= rule.inspected_below_percent:
+            return ""
+        # Told as what is missing: 99.9999 % inspected must not read as 100 %.
+        asked = f"the rule asks for less than {rule.inspected_below_percent:g} % inspected"
+        return f"{coil.lost_percent:.3g} % not inspected by the full chain; {asked}"
     selector, severities = Selector(rule), rule.severities
     place = Place(surface=coil.surface, tail_m=coil.tail_m)
     chosen = [

@@ -24,13 +24,13 @@ def _names(choices: tuple[str, ...] = ()) -> Callable[[object], object]:
     """Return what makes a tuple of a list of texts, each one of ``choices`` where there are any."""
 
     def checked(given: object) -> object:
-        texts = isinstance(given, list | tuple) and all(isinstance(v, str) and v for v in given)
-        if not texts or not given:
+        names = given if isinstance(given, list | tuple) else ()
+        if not names or not all(isinstance(name, str) and name for name in names):
             raise ValueError(f'{given!r} is no list of names: write it like ["a", "b"]')
-        for value in given if choices else ():  # type: ignore[attr-defined] # a list, see above
-            if value not in choices:
-                raise ValueError(f"{value!r} is not known: it may be {', '.join(choices)}")
-        return tuple(given)  # type: ignore[arg-type] # the same
+        for name in names:
+            if choices and name not in choices:
+                raise ValueError(f"{name!r} is not known: it may be {', '.join(choices)}")
+        return tuple(names)
 
     return checked
 
