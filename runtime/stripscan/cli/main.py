@@ -13,6 +13,7 @@ from stripscan.runtime.commands.doctor import doctor
 from stripscan.runtime.commands.inspect import inspect
 from stripscan.runtime.commands.plan import plan
 from stripscan.runtime.commands.predict import predict
+from stripscan.runtime.commands.regrade import regrade
 from stripscan.runtime.commands.report import report
 from stripscan.runtime.commands.run import run
 from stripscan.runtime.commands.simulate import simulate
@@ -37,6 +38,7 @@ app.command()(export)
 app.command()(run)
 app.command()(simulate)
 app.command()(report)
+app.command()(regrade)
 app.command()(doctor)
 app.command()(plan)
 app.command()(demo)

@@ -1,18 +1,17 @@
 """The station file: one camera over one strip, and what is done with its lines."""
 
-import re
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from stripscan.contract.errors import ConfigError
 from stripscan.contract.graph import SIZE_MULTIPLE_PX
 from stripscan.runtime.engines.base import EngineName, Precision
 from stripscan.runtime.engines.triton_wire import TritonServer
-from stripscan.runtime.problems import describe
 from stripscan.runtime.section import RelPath, Section, unit
+from stripscan.runtime.station_rules import RulesSection
+from stripscan.runtime.toml_file import parse_toml, text_of
 
 DEFAULT_BUNDLE = "default"
 """What ``bundle.path`` says for the bundle that comes with stripscan."""
@@ -277,6 +276,7 @@ class Station(Section):
     triton: TritonSection | None = None
     stitch: StitchSection = StitchSection()
     report: ReportSection = ReportSection()
+    rules: RulesSection = RulesSection()
 
     @model_validator(mode="after")
     def _server_is_known(self) -> "Station":
@@ -298,35 +298,8 @@ def load_station(path: Path) -> Station:
         ConfigError: The file cannot be read, is no TOML, or has wrong keys or values. The message
             has a line for each problem, with file, line, key, value, unit and allowed range.
     """
-    text = _text_of(path)
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        place = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
-        line = int(place[1]) if place else max(1, len(text.splitlines()))
-        said = re.sub(r"\s*\(at [^)]*\)$", "", str(error))
-        raise ConfigError(f"{path}:{line}: this is no TOML: {said}") from error
-    try:
-        station = Station.model_validate(table)
-    except ValidationError as error:
-        problems = describe(error, model=Station, text=text, file=path)
-        raise ConfigError("\n".join(problems)) from error
+    station = parse_toml(text_of(path, what="station file"), Station, file=path)
     return _with_absolute_paths(station, path.resolve().parent)
-
-
-def _text_of(path: Path) -> str:
-    """Return the text of a file, without the mark that some editors put before UTF-8."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot read the station file: {error.strerror}") from error
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ConfigError(
-            f"{path}:{line}: this is no UTF-8 text: save the file as UTF-8"
-        ) from error
 
 
 def _with_absolute_paths(station: Station, folder: Path) -> Station:
@@ -348,5 +321,8 @@ def _with_absolute_paths(station: Station, folder: Path) -> Station:
         below = {name: folder / path for name, path in files.items() if path}
         triton = triton.model_copy(update=below)
     store = store.model_copy(update={"path": folder / store.path})
-    parts = {"store": store, "bundle": bundle, "source": source, "triton": triton}
+    rules = station.rules
+    if rules.path is not None:
+        rules = rules.model_copy(update={"path": folder / rules.path})
+    parts = {"store": store, "bundle": bundle, "source": source, "triton": triton, "rules": rules}
     return station.model_copy(update=parts)

@@ -21,6 +21,7 @@ from stripscan.contract.block import LineRange
 from stripscan.contract.coverage import CoverageInterval, CoverageStatus
 from stripscan.contract.defect import Defect, DefectPhase
 from stripscan.contract.errors import StoreError
+from stripscan.contract.grading import Grading
 from stripscan.contract.rle import Runs
 from stripscan.runtime.store_records import (
     CoilRecord,
@@ -28,9 +29,11 @@ from stripscan.runtime.store_records import (
     Picture,
     Stat,
     dump_classes,
+    dump_reasons,
     dump_stats,
     join_runs,
     load_classes,
+    load_reasons,
     pack_runs,
     unpack_runs,
 )
@@ -221,6 +224,11 @@ class Store:
         }
         self._put("coverage", values, key=("coil", "camera", "first_line"))
 
+    def put_grading(self, grading: Grading) -> None:
+        """Add a judgement of a coil to those that it has."""
+        values = {f.name: getattr(grading, f.name) for f in fields(grading)}
+        self._put("grading", values | {"reasons": dump_reasons(grading.reasons)}, key=())
+
     def coils(self) -> tuple[CoilRecord, ...]:
         """Return all coils, the newest first."""
         rows = self._all("SELECT * FROM coil ORDER BY started_at DESC, rowid DESC")
@@ -271,6 +279,12 @@ class Store:
         rows = self._all("SELECT * FROM coverage WHERE coil = ? ORDER BY camera, first_line", coil)
         return tuple(_interval_of(row) for row in rows)
 
+    def gradings(self, coil: str) -> tuple[Grading, ...]:
+        """Return the judgements of a coil, the newest first, which is the one that counts."""
+        names = [f.name for f in fields(Grading)]
+        sql = f"SELECT {', '.join(names)} FROM grading WHERE coil = ? ORDER BY id DESC"  # noqa: S608 - names are ours
+        return tuple(self._grading_of(row) for row in self._all(sql, coil))
+
     def _all(self, sql: str, *values: object) -> list[Any]:
         with store_errors(self.path):
             cursor = self._connection.execute(sql, values)
@@ -301,6 +315,14 @@ class Store:
                 f"{self.path} is damaged: coil {values['id']} cannot be read ({error})"
             ) from error
         return CoilRecord(**values)
+
+    def _grading_of(self, row: sqlite3.Row) -> Grading:
+        try:
+            return Grading(**dict(row) | {"reasons": load_reasons(row["reasons"])})
+        except (ValueError, TypeError) as error:
+            raise StoreError(
+                f"{self.path} is damaged: a grading of coil {row['coil']} cannot be read ({error})"
+            ) from error
 
     def _unknown_coil(self, coil: str) -> StoreError:
         known = [row["id"] for row in self._all("SELECT id FROM coil ORDER BY rowid DESC")]

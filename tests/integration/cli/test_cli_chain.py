@@ -76,6 +76,12 @@ def test_report_without_a_coil_takes_the_latest(inspected: Path, tmp_path: Path)
     assert "coil-1" in (tmp_path / "last.html").read_text()
 
 
+def test_regrade_by_the_rules_of_the_run_has_no_news(inspected: Path) -> None:
+    done = run("regrade", "latest", cwd=inspected)
+    assert "coil-1" in fine(done)
+    assert "0 of 1 coils with another judgement, not stored: --write does that" in done.stderr
+
+
 def test_doctor_looks_at_model_and_station(inspected: Path) -> None:
     said = fine(run("doctor", "--station", inspected / "coil-1.toml", cwd=inspected))
     assert "line-1, folder" in said

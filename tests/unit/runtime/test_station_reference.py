@@ -26,6 +26,7 @@ from stripscan.runtime.station import (
     VideoSource,
     load_station,
 )
+from stripscan.runtime.station_rules import RulesSection
 
 PAGE = Path(__file__).parents[3] / "docs/reference/station.md"
 
@@ -39,11 +40,15 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[camera]": CameraSection,
     "[stitch]": StitchSection,
     "[report]": ReportSection,
+    "[rules]": RulesSection,
     '[source] with kind = "folder"': FolderSource,
     '[source] with kind = "video"': VideoSource,
     '[source] with kind = "simulator"': SimulatorSource,
 }
-TABLES = {"coil", "store", "bundle", "inference", "triton", "camera", "stitch", "report", "source"}
+TABLES = {
+    *("coil", "store", "bundle", "inference", "triton", "camera", "stitch", "report", "rules"),
+    "source",
+}
 
 
 def rows(title: str) -> dict[str, dict[str, str]]:

@@ -10,6 +10,7 @@ from stripscan.contract.bundle import Bundle
 from stripscan.contract.errors import StripscanError
 from stripscan.runtime.daemon import station_bundle, station_engine
 from stripscan.runtime.engines.base import Engine
+from stripscan.runtime.grading import station_rules
 from stripscan.runtime.health.budget import Budget, budget_finding
 from stripscan.runtime.health.disk import (
     commit_finding,
@@ -74,6 +75,8 @@ def _model(station: Station, known: _Known) -> Iterator[Finding]:
             detail=f"{bundle.manifest.name} {bundle.digest[:12]}, signature: "
             f"{station.bundle.signature_policy}",
         )
+        what = "station's rules"
+        yield Finding(what=what, verdict="ok", detail=str(station_rules(station, bundle)))
         what = "station's engine"
         with closing(station_engine(station, bundle)) as engine:
             yield golden_finding(what, engine, bundle)
