@@ -17,6 +17,7 @@ from stripscan.contract.defect import Defect
 from stripscan.contract.errors import DataError
 from stripscan.runtime.conditioning.flat_field import FlatField, Flattener
 from stripscan.runtime.conditioning.flat_field_file import load_flat_field
+from stripscan.runtime.conditioning.transfer import Bits
 from stripscan.runtime.daemon import default_bundle_path
 from stripscan.runtime.engines.base import Engine
 from stripscan.runtime.engines.choice import EngineChoice, open_engine
@@ -63,7 +64,7 @@ def chain(
 
 def test_a_field_learned_on_the_strip_removes_the_shading_and_finds_no_less() -> None:
     spec = StripSpec(
-        width_px=WIDTH, length_m=3.0, shading=0.6, defects_per_class=2, wander_px=2, seed=5
+        width_px=WIDTH, length_m=3.0, shading=0.6, defects_per_class=1, wander_px=2, seed=5
     )
     simulated = SimulatedStrip(spec)
     rendered = simulated.render(0, simulated.total_lines)
@@ -72,11 +73,12 @@ def test_a_field_learned_on_the_strip_removes_the_shading_and_finds_no_less() ->
     field = taught(pixels, detect=True)
     assert np.flatnonzero(field.dead).tolist() == list(DEAD)
     even = Flattener(field).apply(pixels).astype(np.float64)
-    clean = np.where(rendered.mask == 0, even, np.nan)[:, 40:-40]
-    means = np.nanmean(clean, axis=0)
+    # The strip is brighter and darker along: a column must not gain from where its defects lie.
+    even *= 100 / np.median(even[:, 40:-40], axis=1, keepdims=True)
+    means = np.nanmean(np.where(rendered.mask == 0, even, np.nan)[:, 40:-40], axis=0)
     smooth = np.convolve(means, np.ones(16) / 16, "valid")
     assert np.ptp(smooth) < 2
-    assert np.abs(means - np.median(means)).max() < 3
+    assert np.abs(means - np.median(means)).max() < 2.5
 
     def truths(field: FlatField | None) -> set[int]:
         with_engine = open_engine(open_bundle(default_bundle_path()), EngineChoice(threads=1))
@@ -126,17 +128,19 @@ def columns_of(found: Found, first_line: int, stop_line: int) -> set[int]:
 
 def test_a_margin_hides_the_edge_alone_and_says_so() -> None:
     pixels = strip(2400, 160, 20, 140)
-    pixels[1500:1600, 24:28] = 250  # 2 to 4 mm from the edge
-    pixels[1500:1600, 2:9] = 250  # beside the strip
+    pixels[1500:1600, 22:26] = 250  # 1 to 3 mm from the edge
+    pixels[1500:1516, 2:9] = 250  # beside the strip
     pixels[1700:2300, 16:60] = 3  # a dark defect from the edge inwards
     pixels[1900:1930, 60:70] = 250  # on what looks like the edge
     blocks = list(blocks_of(pixels, [1000]))
     plain, _ = chain(blocks, BoxEngine(), None)
     found, inspector = chain(blocks, BoxEngine(), None, edge_margin_mm=5.0)
-    assert columns_of(plain, 1500, 1600) >= {*range(3, 8), *range(24, 28)}
+    assert columns_of(plain, 1500, 1600) >= {*range(3, 8), *range(23, 25)}
     assert columns_of(found, 1500, 1600) == set()
-    assert columns_of(found, 1900, 1930) == {c for c in columns_of(plain, 1900, 1930) if c < 132}
-    assert columns_of(found, 1900, 1930) >= set(range(60, 70))
+    assert columns_of(found, 1900, 1930) >= {
+        px for px in columns_of(plain, 1900, 1930) if 30 <= px < 130
+    }
+    assert columns_of(found, 1900, 1930) >= set(range(61, 69))
     stats = inspector.stats()
     assert stats["edge_margin_mm"] == 5.0
     assert isinstance(stats["masked_at_edges_mm2"], float)
@@ -188,7 +192,7 @@ def test_the_command_learns_from_a_camera_of_12_bits(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("bits", "grey"), [(12, np.uint8(9)), (8, np.uint16(9)), (10, np.uint16(1024))]
 )
-def test_images_of_other_bits_end_the_run(tmp_path: Path, bits: int, grey: np.generic) -> None:
+def test_images_of_other_bits_end_the_run(tmp_path: Path, bits: Bits, grey: np.generic) -> None:
     assert cv2.imwrite(str(tmp_path / "1.png"), np.full((8, 8), grey))
     camera = CameraSection(mm_per_px=1.0, mm_per_line=1.0, bits=bits)
     source = FolderSource(kind="folder", path=tmp_path)

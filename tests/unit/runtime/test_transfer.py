@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stripscan.contract.errors import DataError
-from stripscan.runtime.conditioning.transfer import to_uint8
+from stripscan.runtime.conditioning.transfer import Transfer, to_uint8
 
 
 @pytest.mark.parametrize(
@@ -25,13 +25,13 @@ from stripscan.runtime.conditioning.transfer import to_uint8
         (14, "sqrt", 16383, 255),
     ],
 )
-def test_values_by_hand(bits: int, transfer: str, value: int, grey: int) -> None:
+def test_values_by_hand(bits: int, transfer: Transfer, value: int, grey: int) -> None:
     pixels = np.array([[value]], np.uint16)
     assert to_uint8(pixels, bits=bits, transfer=transfer).tolist() == [[grey]]
 
 
 @given(st.sampled_from([10, 12, 14, 16]), st.sampled_from(["linear", "sqrt"]))
-def test_a_curve_never_falls_and_spans_all_greys(bits: int, transfer: str) -> None:
+def test_a_curve_never_falls_and_spans_all_greys(bits: int, transfer: Transfer) -> None:
     grey = to_uint8(np.arange(2**bits).astype(np.uint16), bits=bits, transfer=transfer)
     assert grey.dtype == np.uint8
     assert np.all(np.diff(grey.astype(int)) >= 0)

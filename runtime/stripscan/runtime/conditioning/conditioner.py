@@ -84,10 +84,11 @@ class Conditioner:
         if self._guard is None:
             return
         first, stop = self._guard.keep(edges, seen)
-        lines, columns = np.nonzero(mask)
-        beyond = (columns < first[lines]) | (columns >= stop[lines])
-        mask[lines[beyond], columns[beyond]] = 0
-        self._masked_px += int(np.count_nonzero(beyond))
+        column = np.arange(self._width_px)
+        for part in (slice(0, int(first.max())), slice(int(stop.min()), None)):
+            beyond = (column[part] < first[:, None]) | (column[part] >= stop[:, None])
+            self._masked_px += int(np.count_nonzero(mask[:, part][beyond]))
+            mask[:, part][beyond] = 0
 
     def stats(self) -> dict[str, Stat]:
         """Return the coil's figures: strip, margin, flat field and light."""

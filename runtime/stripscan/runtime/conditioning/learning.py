@@ -232,6 +232,6 @@ def _refuse_extreme(gain: Columns) -> None:
         worst = float(gain[np.argmax(np.abs(np.log(gain)))])
         raise DataError(
             f"columns {named_columns(beyond)} would need a gain up to {worst:.2g}; from {low:g} to "
-            f"{high:g} is possible. Clean the lens and even out the light; if the strip does not fill the view, set "
-            'camera.strip_edges = "detect"'
+            f"{high:g} is possible. Clean the lens and even out the light; if the strip does not "
+            'fill the view, set camera.strip_edges = "detect"'
         )
