@@ -10,6 +10,7 @@ from stripscan.export.command import export
 from stripscan.runtime.commands.bundle import bundle
 from stripscan.runtime.commands.demo import demo
 from stripscan.runtime.commands.doctor import doctor
+from stripscan.runtime.commands.flat_field import flat_field
 from stripscan.runtime.commands.inspect import inspect
 from stripscan.runtime.commands.plan import plan
 from stripscan.runtime.commands.predict import predict
@@ -36,6 +37,7 @@ app.command()(inspect)
 app.add_typer(bundle, name="bundle")
 app.command()(export)
 app.command()(run)
+app.add_typer(flat_field, name="flat-field")
 app.command()(simulate)
 app.command()(report)
 app.command()(regrade)

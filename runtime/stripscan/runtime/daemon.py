@@ -14,6 +14,7 @@ from stripscan.contract.bundle import Bundle, open_bundle
 from stripscan.contract.coverage import CoverageInterval, CoverageStatus, append_interval
 from stripscan.contract.errors import CameraError, StripscanError
 from stripscan.runtime.acquisition import Acquisition
+from stripscan.runtime.conditioning.station_field import station_flat_field
 from stripscan.runtime.engines.base import Engine
 from stripscan.runtime.engines.choice import EngineChoice, open_engine
 from stripscan.runtime.golden import require_golden
@@ -163,6 +164,7 @@ def _inspect_coil(
                 manifest=bundle.manifest,
                 engine=engine,
                 width_px=source.width_px,
+                flat_field=station_flat_field(station, width_px=source.width_px),
             )
             store.start_coil(_record(coil, station, bundle, source))
             run = _Run(
@@ -340,6 +342,7 @@ class _Run:
             "latency_max_ms": self._latency.max_ms,
             "throughput_mpx_s": self._throughput_mpx_s(),
             "dropped_blocks": self._acquisition.dropped_blocks,
+            **self._inspector.stats(),
         }
 
 

@@ -1,6 +1,7 @@
 """Where the strip's edges are, measured from the picture.
 
-The edges place defects; they never mask any: a dark defect at the edge looks like no strip.
+The edges place defects; by themselves they never mask any: a dark defect at the edge looks like no
+strip. ``conditioning.edge_guard`` tells when metal beside them may be left out.
 """
 
 import cv2

@@ -1,5 +1,6 @@
 """One coil under one camera: blocks in, changes for the store out."""
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,13 +16,14 @@ from stripscan.contract.manifest import Manifest
 from stripscan.contract.tiling import TileGrid
 from stripscan.runtime.axis import CoilAxis
 from stripscan.runtime.bands import Band, BandBuilder, Span
-from stripscan.runtime.edges import StripEdges
+from stripscan.runtime.conditioning.conditioner import Conditioner
+from stripscan.runtime.conditioning.flat_field import FlatField
 from stripscan.runtime.engines.base import Engine
 from stripscan.runtime.measure import Metric
 from stripscan.runtime.segment import Segmenter
 from stripscan.runtime.station import Station
 from stripscan.runtime.stitching import Reach, Step, StreamingLabeller
-from stripscan.runtime.store_records import Picture
+from stripscan.runtime.store_records import Picture, Stat
 from stripscan.runtime.tracker import Changes, DefectTracker
 from stripscan.runtime.trust import BlockTrust
 from stripscan.runtime.window import LineWindow
@@ -60,10 +62,18 @@ class CoilInspector:
         manifest: Classes, smallest areas and tile size of the model.
         engine: What runs the model.
         width_px: Width of the camera's image.
+        flat_field: Gain and offset of the camera's columns, if they were learned.
     """
 
     def __init__(
-        self, *, coil: str, station: Station, manifest: Manifest, engine: Engine, width_px: int
+        self,
+        *,
+        coil: str,
+        station: Station,
+        manifest: Manifest,
+        engine: Engine,
+        width_px: int,
+        flat_field: FlatField | None = None,
     ) -> None:
         inference, camera = station.inference, station.camera
         grid = tile_grid(station, manifest, width_px=width_px)
@@ -87,7 +97,7 @@ class CoilInspector:
             lines=_WINDOW_TILES * grid.tile_px,
             picture_px=station.report.picture_px,
         )
-        self._strip = StripEdges(width_px=width_px, detect=camera.strip_edges == "detect")
+        self._condition = Conditioner(camera=camera, width_px=width_px, flat_field=flat_field)
         self._edges: NDArray[np.float32] = np.empty((0, 2), np.float32)
         self._edges_first = 0
         self._covered_m: float | None = None
@@ -108,6 +118,10 @@ class CoilInspector:
     def defects(self) -> int:
         """Defects that were reported so far."""
         return self._tracker.count
+
+    def stats(self) -> dict[str, Stat]:
+        """Return figures of strip and light so far."""
+        return self._condition.stats()
 
     def push(self, block: Block) -> Iterator[Outcome]:
         """Take in a block and yield what its bands change.
@@ -136,16 +150,21 @@ class CoilInspector:
         self._abandoned = True
 
     def _inspect(self, band: Band) -> Outcome:
-        if any(span.status is CoverageStatus.INSPECTED for span in band.spans):
-            mask, score = self._segmenter.segment(band)
-            _blank_unseen(mask, band)
+        seen = _seen_lines(band)
+        # Up to here pixels are the camera's own: even light would hide a lens that went dark.
+        even = self._condition.corrected(band.pixels)
+        if seen.any():
+            mask, score = self._segmenter.segment(dataclasses.replace(band, pixels=even))
+            mask[~seen] = 0
         else:
             mask = score = np.zeros((band.core.lines, self._grid.width_px), np.uint8)
         # Nothing has changed up to here: if inference failed, all that was inspected is whole.
         self._host_ns = band.host_ns
-        pixels = band.pixels[self._grid.halo_px : self._grid.halo_px + band.core.lines]
-        self._edges = np.concatenate([self._edges, self._strip.push(pixels)])
-        self._window.push(pixels)
+        core = slice(self._grid.halo_px, self._grid.halo_px + band.core.lines)
+        edges = self._condition.follow(band.pixels[core], even[core], seen)
+        self._condition.mask(mask, edges, seen)
+        self._edges = np.concatenate([self._edges, edges])
+        self._window.push(even[core])
         return self._outcome(self._labeller.push(mask, score), band.spans, band.host_ns)
 
     def _outcome(self, step: Step, spans: tuple[Span, ...], host_ns: int) -> Outcome:
@@ -183,13 +202,14 @@ class CoilInspector:
         # The encoder of the next block may place the end of this one elsewhere; nothing may gape.
         start_m = self._covered_m
         end_m = self._covered_m = self._axis.along_m(span.lines.stop)
+        inspected = span.status is CoverageStatus.INSPECTED
         return CoverageInterval(
             camera=self._camera.name,
             lines=span.lines,
             along_start_m=self._axis.along_m(span.lines.start) if start_m is None else start_m,
             along_end_m=end_m,
             status=span.status,
-            reason=span.reason,
+            reason=self._condition.note if inspected else span.reason,
         )
 
 
@@ -215,10 +235,12 @@ def reach_px(join_mm: float, *, mm_per_line: float, mm_per_px: float) -> Reach:
     return Reach(lines=math.ceil(join_mm / mm_per_line / 2), px=math.ceil(join_mm / mm_per_px / 2))
 
 
-def _blank_unseen(mask: NDArray[np.uint8], band: Band) -> None:
+def _seen_lines(band: Band) -> NDArray[np.bool_]:
+    seen = np.zeros(band.core.lines, np.bool_)
     for span in band.spans:
-        if span.status is not CoverageStatus.INSPECTED:
-            mask[span.lines.start - band.core.start : span.lines.stop - band.core.start] = 0
+        if span.status is CoverageStatus.INSPECTED:
+            seen[span.lines.start - band.core.start : span.lines.stop - band.core.start] = True
+    return seen
 
 
 def rest_of_coil(

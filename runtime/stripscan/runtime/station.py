@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from stripscan.contract.errors import ConfigError
 from stripscan.contract.graph import SIZE_MULTIPLE_PX
+from stripscan.runtime.conditioning.transfer import Bits, Transfer
 from stripscan.runtime.engines.base import EngineName, Precision
 from stripscan.runtime.engines.triton_wire import TritonServer
 from stripscan.runtime.section import RelPath, Section, unit
@@ -165,6 +166,11 @@ class CameraSection(Section):
         mm_per_px: Pitch across the strip, in mm.
         mm_per_line: Way of the strip from line to line, in mm.
         strip_edges: ``detect`` finds the strip's edges; ``full`` says that it fills the view.
+        bits: Bits of its grey values.
+        transfer: Curve from more than 8 bits to 8.
+        flat_field: What ``stripscan flat-field learn`` wrote for it.
+        edge_margin_mm: Metal along each edge of the strip that is not reported, in mm.
+        drift_alarm_percent: Change of the light since the flat field that is an alarm, in %.
         top_speed_m_s: Highest speed of the strip in m/s, for the time budget of ``doctor``.
     """
 
@@ -173,7 +179,20 @@ class CameraSection(Section):
     mm_per_px: float = Field(gt=0, le=100, json_schema_extra=unit("mm"))
     mm_per_line: float = Field(gt=0, le=100, json_schema_extra=unit("mm"))
     strip_edges: Literal["detect", "full"] = "detect"
+    bits: Bits = 8
+    transfer: Transfer = "linear"
+    flat_field: RelPath | None = None
+    edge_margin_mm: float = Field(default=0.0, ge=0, le=1000, json_schema_extra=unit("mm"))
+    drift_alarm_percent: float = Field(default=20.0, gt=0, le=100, json_schema_extra=unit("%"))
     top_speed_m_s: float | None = Field(default=None, gt=0, le=100, json_schema_extra=unit("m/s"))
+
+    @model_validator(mode="after")
+    def _keys_fit(self) -> "CameraSection":
+        if self.edge_margin_mm and self.strip_edges == "full":
+            raise ValueError('edge_margin_mm needs the strip\'s edges: strip_edges = "detect"')
+        if self.transfer != "linear" and self.bits == 8:
+            raise ValueError(f'transfer = "{self.transfer}" needs bits above 8')
+        return self
 
 
 class StitchSection(Section):
@@ -279,6 +298,12 @@ class Station(Section):
     rules: RulesSection = RulesSection()
 
     @model_validator(mode="after")
+    def _source_has_bits(self) -> "Station":
+        if self.camera.bits != 8 and isinstance(self.source, VideoSource | SimulatorSource):
+            raise ValueError(f'a source of kind "{self.source.kind}" has 8 bits: set bits = 8')
+        return self
+
+    @model_validator(mode="after")
     def _server_is_known(self) -> "Station":
         if (self.inference.engine == "triton") != (self.triton is not None):
             raise ValueError('engine = "triton" in [inference] and a table [triton] go together')
@@ -324,5 +349,15 @@ def _with_absolute_paths(station: Station, folder: Path) -> Station:
     rules = station.rules
     if rules.path is not None:
         rules = rules.model_copy(update={"path": folder / rules.path})
-    parts = {"store": store, "bundle": bundle, "source": source, "triton": triton, "rules": rules}
+    camera = station.camera
+    if camera.flat_field is not None:
+        camera = camera.model_copy(update={"flat_field": folder / camera.flat_field})
+    parts = {
+        "store": store,
+        "bundle": bundle,
+        "source": source,
+        "triton": triton,
+        "camera": camera,
+        "rules": rules,
+    }
     return station.model_copy(update=parts)

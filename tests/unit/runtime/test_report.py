@@ -258,6 +258,14 @@ def test_a_page_warns_of_a_coil_that_did_not_end_well(
     assert warning in page.text
 
 
+def test_a_margin_and_an_alarm_of_the_light_stand_at_the_top(tmp_path: Path) -> None:
+    stats = {"edge_margin_mm": 7.5, "illumination_alarm": "columns 0–127 -31 % against all"}
+    page = Page(render_html(a_report(tmp_path, coil=dataclasses.replace(COIL, stats=stats))))
+    assert page.has_alert
+    assert "columns 0–127 -31 % against all" in page.text
+    assert "without 7.5 mm at each edge" in page.text
+
+
 def test_a_coil_of_which_nothing_is_known_has_a_page(tmp_path: Path) -> None:
     coil = dataclasses.replace(
         COIL, status="failed", length_m=None, stats={}, classes=(), started_at="yesterday"

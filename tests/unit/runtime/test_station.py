@@ -47,13 +47,15 @@ def test_paths_count_from_the_folder_of_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "plant").mkdir()
-    write(tmp_path / "plant", MINIMAL + '[store]\npath = "db/a.db"\n[bundle]\npath = "my"\n')
+    text = MINIMAL.replace("[camera]", '[camera]\nflat_field = "a.npz"')
+    write(tmp_path / "plant", text + '[store]\npath = "db/a.db"\n[bundle]\npath = "my"\n')
     monkeypatch.chdir(tmp_path)
     station = load_station(Path("plant/station.toml"))
     assert isinstance(station.source, FolderSource)
     assert station.source.path == tmp_path / "plant/images"
     assert station.store.path == tmp_path / "plant/db/a.db"
     assert station.bundle.folder == tmp_path / "plant/my"
+    assert station.camera.flat_field == tmp_path / "plant/a.npz"
 
 
 @pytest.mark.parametrize(
@@ -139,6 +141,26 @@ def test_a_pitch_that_is_no_length_is_refused(tmp_path: Path, value: str) -> Non
 def test_a_halo_that_leaves_no_core_is_refused(tmp_path: Path) -> None:
     (found,) = problems(tmp_path, MINIMAL + "[inference]\ntile_px = 256\nhalo_px = 128\n")
     assert found.startswith("10: inference: halo_px = 128 leaves nothing of tile_px = 256")
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ('strip_edges = "full"\nedge_margin_mm = 5.0', "edge_margin_mm needs the strip's edges"),
+        ('transfer = "sqrt"', 'transfer = "sqrt" needs bits above 8'),
+        ("bits = 11", "camera.bits = 11: it must be one of 8, 10, 12, 14, 16"),
+        ("edge_margin_mm = -1.0", "camera.edge_margin_mm = -1.0: it must be a number in mm"),
+    ],
+)
+def test_keys_of_a_camera_that_do_not_go_together(tmp_path: Path, keys: str, said: str) -> None:
+    (found,) = problems(tmp_path, MINIMAL.replace("[camera]", f"[camera]\n{keys}"))
+    assert said in found
+
+
+def test_a_source_of_8_bits_is_not_taken_for_12(tmp_path: Path) -> None:
+    text = MINIMAL.replace('kind = "folder"\npath = "images"', 'kind = "simulator"')
+    (found,) = problems(tmp_path, text.replace("[camera]", "[camera]\nbits = 12"))
+    assert 'a source of kind "simulator" has 8 bits' in found
 
 
 def test_a_table_where_a_value_stands_is_asked_for(tmp_path: Path) -> None:

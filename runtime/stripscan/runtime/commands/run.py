@@ -9,6 +9,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from stripscan.contract.errors import StoreError
+from stripscan.runtime.conditioning.station_field import station_flat_field
 from stripscan.runtime.daemon import Progress as Where
 from stripscan.runtime.daemon import RunResult, run_station, station_bundle, station_engine
 from stripscan.runtime.golden import require_golden
@@ -59,9 +60,11 @@ def _checked(station: Station) -> str:
         require_golden(engine, bundle)
     tile_grid(station, bundle.manifest, width_px=1)
     source = open_source(station)
-    if not source.live:
+    if source.live:
+        station_flat_field(station)
+    else:
         with source:
-            pass
+            station_flat_field(station, width_px=source.width_px)
     path, coil = station.store.path, station.coil.id
     if path.exists():
         with Store.open(path, readonly=True) as store:
