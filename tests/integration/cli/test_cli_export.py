@@ -47,7 +47,11 @@ def test_one_command_makes_files_for_cpus_gpus_and_a_server(
         out,
         "--to",
         "onnx,openvino,triton",
-        *SMALL,
+        "--fixed",
+        "--tile",
+        "64,96",
+        "--batch",
+        "4",
         cwd=tmp_path,
         timeout=300,
     )
@@ -61,6 +65,10 @@ def test_one_command_makes_files_for_cpus_gpus_and_a_server(
     for engine in ("onnx", "openvino"):
         opened = open_engine(bundle, EngineChoice(engine=engine))
         assert all(frame.passed for frame in replay(opened, bundle))
+
+    assert bundle.manifest.input.tile_px == 64
+    fixed = sorted(path.name for path in (tmp_path / "mill-onnx").iterdir())
+    assert fixed == ["model.4x64x64.onnx", "model.4x96x96.onnx"]
 
     (config,) = (tmp_path / "mill-triton").glob("*/config.pbtxt")
     assert "max_batch_size: 4" in config.read_text()
@@ -100,7 +108,9 @@ def test_int8_passes_the_gate_or_names_the_layers(checkpoint: Path, tmp_path: Pa
     [
         (("--to", "coreml"), "--to coreml: unknown; choose from onnx, openvino, trt, triton"),
         (("--precision", "fp8"), "--precision fp8: unknown; choose from fp32, fp16, int8"),
-        (("--tile", "100"), "--tile 100: must be a multiple of 32 px"),
+        (("--tile", "100"), "--tile 100: must be a multiple of 32 px, 32 to 4096"),
+        (("--tile", "64,0"), "--tile 0: must be a multiple of 32 px, 32 to 4096"),
+        (("--tile", "wide"), "--tile wide: must be a multiple of 32 px, 32 to 4096"),
         (("--hardware", "all"), "--hardware all: unknown; choose from this, ampere+"),
     ],
 )

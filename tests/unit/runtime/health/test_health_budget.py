@@ -86,6 +86,7 @@ def test_a_station_is_held_against_its_top_speed(tmp_path: Path) -> None:
         "station",
         "source",
         "station's bundle",
+        "station's rules",
         "station's engine",
         "store's disk",
         "file system",
