@@ -8,7 +8,6 @@ from typing import Final
 
 from onnx import ModelProto
 
-from stripscan.contract.errors import ParityError
 from stripscan.contract.manifest import ParityReport
 from stripscan.export.parity import told
 
@@ -23,17 +22,19 @@ Group = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantised:
-    """An int8 file that passed.
+    """An int8 file, and whether it passed.
 
     Attributes:
         model: The file.
         kept_float: Convolutions that are not in int8, the most sensitive first.
         parity: Its report.
+        trouble: Where it did not pass, how far it got and which convolutions are to blame.
     """
 
     model: ModelProto
     kept_float: tuple[str, ...]
     parity: ParityReport
+    trouble: str = ""
 
 
 def most_harmful_first(
@@ -69,8 +70,8 @@ def quantise_until_passed(
         check: The parity gate.
         ranked: Gives the nodes, the most harmful first; called where not all can be in int8.
 
-    Raises:
-        ParityError: Half of the nodes in int8 still fail; the most sensitive are named.
+    Returns:
+        The first file that passed, or the last that was tried, with half of the nodes in int8.
     """
     model = quantise(nodes)
     report = check(model)
@@ -90,8 +91,9 @@ def quantise_until_passed(
             return Quantised(model=model, kept_float=kept_float, parity=report)
         left_out *= 2
     worst = ", ".join(tuple(itertools.chain(*groups))[:3])
-    raise ParityError(
-        f"int8 differs from the checkpoint even with {len(kept_float)} of {len(nodes)} "
-        f"convolutions in floating point: {told(report)}. The most sensitive are "
+    trouble = (
+        f"even with {len(kept_float)} of {len(nodes)} convolutions in floating point, on "
+        f"{report.tiles} tiles: {told(report)}. The most sensitive are "
         f"{worst}: leave int8 out of --precision, or train longer"
     )
+    return Quantised(model=model, kept_float=kept_float, parity=report, trouble=trouble)

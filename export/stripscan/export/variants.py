@@ -38,10 +38,12 @@ class Made:
     Attributes:
         draft: What the manifest says of it; its parity report is there.
         files: Its files as they are shipped, by name.
+        trouble: Where it failed, what is known beside the report.
     """
 
     draft: VariantDraft
     files: Mapping[str, bytes]
+    trouble: str = ""
 
     @property
     def name(self) -> str:
@@ -87,9 +89,6 @@ def make_variants(
         openvino: Whether to make OpenVINO's representation as well, in floating point: its int8
             is slower than ONNX Runtime's here, and both read the same ONNX file.
         calibration: Gives the tiles to measure int8 ranges on; called where int8 is made.
-
-    Raises:
-        ParityError: No form in int8 keeps to the limits.
     """
     if "fp32" in precisions:
         yield _made(model, "fp32", FP32_FILE, reference)
@@ -169,7 +168,8 @@ def _int8(model: ModelProto, reference: Reference, calibration: CalibrationSet) 
             ),
             kept_float=found.kept_float,
         )
-        yield Made(draft=draft, files={file: without_logits(found.model).SerializeToString()})
+        content = without_logits(found.model).SerializeToString()
+        yield Made(draft=draft, files={file: content}, trouble=found.trouble)
 
 
 def _harm(candidate: ModelProto, reference: Reference) -> float:
@@ -187,7 +187,8 @@ def require(made: Made) -> None:
     """
     parity = made.draft.parity
     if parity is not None and not parity.passed:
+        found = made.trouble or f"on {parity.tiles} tiles: {told(parity)}"
         raise ParityError(
-            f"{made.name} differs from its checkpoint on {parity.tiles} tiles: {told(parity)}. "
-            f"No bundle was written; --keep-failing FOLDER keeps the file for a look"
+            f"{made.name} differs from its checkpoint {found}. "
+            "No bundle was written; --keep-failing FOLDER keeps the file for a look"
         )
