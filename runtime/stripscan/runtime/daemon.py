@@ -22,6 +22,7 @@ from stripscan.runtime.latency import LatencyHistogram
 from stripscan.runtime.shutdown import Shutdown
 from stripscan.runtime.signer import check_signer
 from stripscan.runtime.sources import FrameSource, open_source
+from stripscan.runtime.sources.base import CountingSource
 from stripscan.runtime.station import Station
 from stripscan.runtime.store import CoilRecord, Store
 from stripscan.runtime.store_records import CoilStatus, Stat
@@ -312,12 +313,14 @@ class _Run:
         return pixels / 1e6 / max(time.monotonic() - self._started, 1e-9)
 
     def _stats(self) -> dict[str, Stat]:
+        counted = self._source.stats if isinstance(self._source, CountingSource) else {}
         return {
             "latency_p50_ms": self._latency.percentile_ms(50),
             "latency_p99_ms": self._latency.percentile_ms(99),
             "latency_max_ms": self._latency.max_ms,
             "throughput_mpx_s": self._throughput_mpx_s(),
             "dropped_blocks": self._acquisition.dropped_blocks,
+            **counted,
         }
 
 

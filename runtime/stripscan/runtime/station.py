@@ -13,6 +13,7 @@ from stripscan.runtime.engines.base import EngineName, Precision
 from stripscan.runtime.engines.triton_wire import TritonServer
 from stripscan.runtime.problems import describe
 from stripscan.runtime.section import RelPath, Section, unit
+from stripscan.runtime.station_genicam import GenicamSource
 
 DEFAULT_BUNDLE = "default"
 """What ``bundle.path`` says for the bundle that comes with stripscan."""
@@ -258,7 +259,9 @@ class SimulatorSource(Section):
     pace: bool = False
 
 
-SourceSection = Annotated[FolderSource | VideoSource | SimulatorSource, Field(discriminator="kind")]
+SourceSection = Annotated[
+    FolderSource | VideoSource | GenicamSource | SimulatorSource, Field(discriminator="kind")
+]
 """Where the lines come from; ``kind`` tells which."""
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from stripscan.contract.errors import ConfigError
 from stripscan.runtime.station import FolderSource, SimulatorSource, VideoSource, load_station
+from stripscan.runtime.station_genicam import GenicamSource
 
 MINIMAL = """\
 name = "skin pass 2"
@@ -16,6 +17,8 @@ mm_per_line = 0.25
 kind = "folder"
 path = "images"
 """
+
+KINDS = '"folder", "video", "genicam", "simulator"'
 
 
 def write(folder: Path, text: str) -> Path:
@@ -120,8 +123,8 @@ def test_a_missing_table_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ('kind = "fodler"', 'kind = "fodler": it must be one of "folder", "video", "simulator"'),
-        ("", 'kind is missing: it must be one of "folder", "video", "simulator"'),
+        ('kind = "fodler"', f'kind = "fodler": it must be one of {KINDS}'),
+        ("", f"kind is missing: it must be one of {KINDS}"),
     ],
 )
 def test_a_source_of_no_known_kind_gets_the_kinds(tmp_path: Path, given: str, said: str) -> None:
@@ -203,3 +206,13 @@ def test_a_server_that_is_missing_or_none_is_told_with_the_file(
     with pytest.raises(ConfigError) as caught:
         load_station(file)
     assert said in str(caught.value)
+
+
+def test_features_of_a_camera_are_plain_values(tmp_path: Path) -> None:
+    camera = 'kind = "genicam"\nid = "a"\nfeatures = { Width = %s }'
+    text = MINIMAL.replace('kind = "folder"\npath = "images"', camera)
+    (found,) = problems(tmp_path, text % "[1]")
+    assert "source.features: it must be a table of numbers, texts, true or false" in found
+    source = load_station(write(tmp_path, text % "100")).source
+    assert isinstance(source, GenicamSource)
+    assert source.features == {"Width": 100}

@@ -26,6 +26,7 @@ from stripscan.runtime.station import (
     VideoSource,
     load_station,
 )
+from stripscan.runtime.station_genicam import GenicamSource
 
 PAGE = Path(__file__).parents[3] / "docs/reference/station.md"
 
@@ -41,6 +42,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[report]": ReportSection,
     '[source] with kind = "folder"': FolderSource,
     '[source] with kind = "video"': VideoSource,
+    '[source] with kind = "genicam"': GenicamSource,
     '[source] with kind = "simulator"': SimulatorSource,
 }
 TABLES = {"coil", "store", "bundle", "inference", "triton", "camera", "stitch", "report", "source"}
