@@ -79,6 +79,15 @@ def test_blocks_come_in_sequence_with_every_pixel(peer: GigePeer) -> None:
     assert stats["reconnects"] == 0
 
 
+def test_16_bits_become_8_in_the_right_order_of_bytes(peer: GigePeer) -> None:
+    with opened(peer.id, pixel_format="Mono16") as source:
+        whole = next(block for block in source.blocks() if not block.lost)
+    assert whole.pixels.shape == (LINES, WIDTH)
+    steps = np.diff(whole.pixels, axis=1)  # of a ramp of 16 bits, modulo 65535
+    assert np.isin(steps, [0, 1, 2]).all()
+    assert np.mean(steps == 1) > 0.9
+
+
 def test_a_camera_can_be_taken_again_at_once(peer: GigePeer) -> None:
     for _ in range(2):
         with opened(peer.id) as source:
