@@ -19,7 +19,7 @@ demo: $(LEAN)/$(READY) ## Inspect a simulated coil of 120 m and write its report
 	$(LEAN)/bin/stripscan demo --out $(DEMO_DIR)
 
 test: lint ## Lint, types, architecture, then all tests
-	@tests/install_peers.sh
+	@tests/install_peers.sh $(DEV)/bin/python
 	$(DEV)/bin/pytest $(PYTEST_ARGS)
 
 lint: $(DEV)/$(READY) ## Style, types and layers

@@ -26,6 +26,7 @@ from stripscan.runtime.rules.load import Rules
 from stripscan.runtime.shutdown import Shutdown
 from stripscan.runtime.signer import check_signer
 from stripscan.runtime.sources import FrameSource, open_source
+from stripscan.runtime.sources.base import CountingSource
 from stripscan.runtime.station import Station
 from stripscan.runtime.store import CoilRecord, Store
 from stripscan.runtime.store_records import CoilStatus, Stat
@@ -336,6 +337,7 @@ class _Run:
         return pixels / 1e6 / max(time.monotonic() - self._started, 1e-9)
 
     def _stats(self) -> dict[str, Stat]:
+        counted = self._source.stats if isinstance(self._source, CountingSource) else {}
         return {
             "latency_p50_ms": self._latency.percentile_ms(50),
             "latency_p99_ms": self._latency.percentile_ms(99),
@@ -343,6 +345,7 @@ class _Run:
             "throughput_mpx_s": self._throughput_mpx_s(),
             "dropped_blocks": self._acquisition.dropped_blocks,
             **self._inspector.stats(),
+            **counted,
         }
 
 

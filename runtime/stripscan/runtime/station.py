@@ -11,6 +11,7 @@ from stripscan.runtime.conditioning.transfer import Bits, Transfer
 from stripscan.runtime.engines.base import EngineName, Precision
 from stripscan.runtime.engines.triton_wire import TritonServer
 from stripscan.runtime.section import RelPath, Section, unit
+from stripscan.runtime.station_genicam import GenicamSource
 from stripscan.runtime.station_rules import RulesSection
 from stripscan.runtime.toml_file import parse_toml, text_of
 
@@ -278,7 +279,9 @@ class SimulatorSource(Section):
     pace: bool = False
 
 
-SourceSection = Annotated[FolderSource | VideoSource | SimulatorSource, Field(discriminator="kind")]
+SourceSection = Annotated[
+    FolderSource | VideoSource | GenicamSource | SimulatorSource, Field(discriminator="kind")
+]
 """Where the lines come from; ``kind`` tells which."""
 
 
@@ -301,6 +304,13 @@ class Station(Section):
     def _source_has_bits(self) -> "Station":
         if self.camera.bits != 8 and isinstance(self.source, VideoSource | SimulatorSource):
             raise ValueError(f'a source of kind "{self.source.kind}" has 8 bits: set bits = 8')
+        if isinstance(self.source, GenicamSource) and not self.source.holds(self.camera.bits):
+            held = self.source.bits
+            raise ValueError(
+                f'pixel_format = "{self.source.pixel_format}" does not fit bits = '
+                f"{self.camera.bits} in [camera]: set bits = {held}"
+                + (", or to the 10, 12 or 14 that the camera fills" if held == 16 else "")
+            )
         return self
 
     @model_validator(mode="after")

@@ -4,6 +4,7 @@ import pytest
 
 from stripscan.contract.errors import ConfigError
 from stripscan.runtime.station import FolderSource, SimulatorSource, VideoSource, load_station
+from stripscan.runtime.station_genicam import GenicamSource
 
 MINIMAL = """\
 name = "skin pass 2"
@@ -16,6 +17,8 @@ mm_per_line = 0.25
 kind = "folder"
 path = "images"
 """
+
+KINDS = '"folder", "video", "genicam", "simulator"'
 
 
 def write(folder: Path, text: str) -> Path:
@@ -122,8 +125,8 @@ def test_a_missing_table_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ('kind = "fodler"', 'kind = "fodler": it must be one of "folder", "video", "simulator"'),
-        ("", 'kind is missing: it must be one of "folder", "video", "simulator"'),
+        ('kind = "fodler"', f'kind = "fodler": it must be one of {KINDS}'),
+        ("", f"kind is missing: it must be one of {KINDS}"),
     ],
 )
 def test_a_source_of_no_known_kind_gets_the_kinds(tmp_path: Path, given: str, said: str) -> None:
@@ -161,6 +164,30 @@ def test_a_source_of_8_bits_is_not_taken_for_12(tmp_path: Path) -> None:
     text = MINIMAL.replace('kind = "folder"\npath = "images"', 'kind = "simulator"')
     (found,) = problems(tmp_path, text.replace("[camera]", "[camera]\nbits = 12"))
     assert 'a source of kind "simulator" has 8 bits' in found
+
+
+@pytest.mark.parametrize(
+    ("pixel_format", "bits", "fits"),
+    [
+        ("Mono8", 8, True),
+        ("Mono12", 12, True),
+        ("Mono16", 14, True),
+        ("Mono12", 8, False),
+        ("Mono8", 12, False),
+        ("Mono16", 8, False),
+    ],
+)
+def test_a_pixel_format_fits_the_bits_of_the_camera(
+    tmp_path: Path, pixel_format: str, bits: int, fits: bool
+) -> None:
+    source = f'kind = "genicam"\nid = "a"\npixel_format = "{pixel_format}"'
+    text = MINIMAL.replace('kind = "folder"\npath = "images"', source)
+    text = text.replace("[camera]", f"[camera]\nbits = {bits}")
+    if fits:
+        assert load_station(write(tmp_path, text)).camera.bits == bits
+    else:
+        (found,) = problems(tmp_path, text)
+        assert f'pixel_format = "{pixel_format}" does not fit bits = {bits} in [camera]' in found
 
 
 def test_a_table_where_a_value_stands_is_asked_for(tmp_path: Path) -> None:
@@ -225,3 +252,13 @@ def test_a_server_that_is_missing_or_none_is_told_with_the_file(
     with pytest.raises(ConfigError) as caught:
         load_station(file)
     assert said in str(caught.value)
+
+
+def test_features_of_a_camera_are_plain_values(tmp_path: Path) -> None:
+    camera = 'kind = "genicam"\nid = "a"\nfeatures = { Width = %s }'
+    text = MINIMAL.replace('kind = "folder"\npath = "images"', camera)
+    (found,) = problems(tmp_path, text % "[1]")
+    assert "source.features: it must be a table of numbers, texts, true or false" in found
+    source = load_station(write(tmp_path, text % "100")).source
+    assert isinstance(source, GenicamSource)
+    assert source.features == {"Width": 100}

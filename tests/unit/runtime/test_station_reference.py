@@ -26,6 +26,7 @@ from stripscan.runtime.station import (
     VideoSource,
     load_station,
 )
+from stripscan.runtime.station_genicam import GenicamSource
 from stripscan.runtime.station_rules import RulesSection
 
 PAGE = Path(__file__).parents[3] / "docs/reference/station.md"
@@ -43,6 +44,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[rules]": RulesSection,
     '[source] with kind = "folder"': FolderSource,
     '[source] with kind = "video"': VideoSource,
+    '[source] with kind = "genicam"': GenicamSource,
     '[source] with kind = "simulator"': SimulatorSource,
 }
 TABLES = {
