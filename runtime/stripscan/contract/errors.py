@@ -4,6 +4,7 @@
 
     StripscanError
     ├── ConfigError        a station file or an option is wrong            exit 2
+    ├── CommandError       a running station refuses what it was told      exit 2
     ├── DataError          an image, annotation or data set is unusable    exit 2
     ├── BundleError        a bundle is damaged, foreign or unsafe          exit 2
     ├── ParityError        an exported model differs from its checkpoint   exit 1
@@ -30,6 +31,12 @@ class StripscanError(Exception):
 
 class ConfigError(StripscanError):
     """A station file or a command-line option is wrong."""
+
+    exit_code = 2
+
+
+class CommandError(StripscanError):
+    """A running station does not do what it was told."""
 
     exit_code = 2
 

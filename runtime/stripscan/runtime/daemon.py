@@ -1,112 +1,37 @@
-"""Runs a station over one coil: source, model and store put to work together."""
+"""Runs a station: source, model and store put to work together."""
 
-import importlib.resources
-import logging
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
-from stripscan.contract.block import LineRange
-from stripscan.contract.bundle import Bundle, open_bundle
-from stripscan.contract.coverage import CoverageInterval, CoverageStatus, append_interval
-from stripscan.contract.errors import CameraError, StripscanError
-from stripscan.runtime.acquisition import Acquisition
+from stripscan.contract.errors import CameraError
+from stripscan.runtime.coil_run import Progress
+from stripscan.runtime.coil_switch import PlannedCoil
 from stripscan.runtime.conditioning.station_field import station_flat_field
-from stripscan.runtime.engines.base import Engine
-from stripscan.runtime.engines.choice import EngineChoice, open_engine
-from stripscan.runtime.golden import require_golden
-from stripscan.runtime.grading import grade_ended, recover_coils, station_rules
-from stripscan.runtime.inspector import CoilInspector, Outcome, classes_of, rest_of_coil
-from stripscan.runtime.latency import LatencyHistogram
-from stripscan.runtime.rules.judge import SeverityJudge
+from stripscan.runtime.grading import recover_coils, station_rules
+from stripscan.runtime.line import Line, RunResult
+from stripscan.runtime.order_book import OrderBook
 from stripscan.runtime.rules.load import Rules
 from stripscan.runtime.shutdown import Shutdown
-from stripscan.runtime.signer import check_signer
-from stripscan.runtime.sources import FrameSource, open_source
-from stripscan.runtime.sources.base import CountingSource
+from stripscan.runtime.sources import open_source
 from stripscan.runtime.station import Station
-from stripscan.runtime.store import CoilRecord, Store
-from stripscan.runtime.store_records import CoilStatus, Stat
+from stripscan.runtime.station_model import (
+    LoadedModel,
+    default_bundle_path,
+    load_model,
+    station_bundle,
+    station_engine,
+)
+from stripscan.runtime.store import Store
 
-logger = logging.getLogger(__name__)
-
-DEFAULT_BUNDLE_FILE = "neu-strip-small.zip"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """Where a run is.
-
-    Attributes:
-        coil: The coil.
-        lines: Lines that have arrived.
-        total_lines: Lines that are expected, where that is known.
-        length_m: Length that has passed, in m.
-        defects: Defects that were reported so far.
-        throughput_mpx_s: Pixels since the start of the coil, in 10⁶ a second.
-        latency_p50_ms: Median latency so far.
-    """
-
-    coil: str
-    lines: int
-    total_lines: int | None
-    length_m: float
-    defects: int
-    throughput_mpx_s: float
-    latency_p50_ms: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunResult:
-    """How a run ended.
-
-    Attributes:
-        coil: The coil.
-        interrupted: Whether it was stopped before its end; everything is saved.
-    """
-
-    coil: str
-    interrupted: bool
-
-
-def default_bundle_path() -> Path:
-    """Return the bundle that comes with stripscan."""
-    return Path(str(importlib.resources.files("stripscan.models") / DEFAULT_BUNDLE_FILE))
-
-
-def station_bundle(station: Station) -> Bundle:
-    """Open the bundle that a station file names, if it trusts it.
-
-    Raises:
-        BundleError: It is missing, damaged or unsafe, or not signed by whom the station requires.
-        ConfigError: A trusted key cannot be read.
-    """
-    bundle = open_bundle(station.bundle.folder or default_bundle_path())
-    check_signer(bundle, station.bundle)
-    return bundle
-
-
-def station_engine(station: Station, bundle: Bundle) -> Engine:
-    """Return the engine that a station file asks for; close it when done.
-
-    Raises:
-        StripscanError: See ``open_engine``.
-    """
-    inference = station.inference
-    return open_engine(
-        bundle,
-        EngineChoice(
-            engine=inference.engine,
-            precision=inference.precision,
-            threads=inference.threads,
-            batch=inference.batch,
-            tile_px=inference.tile_px,
-            server=station.triton.server if station.triton else None,
-        ),
-    )
+__all__ = [
+    "Progress",
+    "RunResult",
+    "default_bundle_path",
+    "run_station",
+    "station_bundle",
+    "station_engine",
+]
 
 
 def run_station(
@@ -125,30 +50,28 @@ def run_station(
     shutdown = Shutdown()
     with shutdown.listening():
         try:
-            return _run_coil(station, shutdown, on_progress)
+            return _run(station, shutdown, on_progress)
         except CameraError:
             if shutdown.requested:  # a source that was stopped while it was being opened
                 raise KeyboardInterrupt from None
             raise
 
 
-def _run_coil(
+def _run(
     station: Station, shutdown: Shutdown, on_progress: Callable[[Progress], None]
 ) -> RunResult:
     bundle = station_bundle(station)
     rules = station_rules(station, bundle)
-    with closing(station_engine(station, bundle)) as engine:
-        require_golden(engine, bundle)
-        return _inspect_coil(
-            station, bundle, engine, rules=rules, shutdown=shutdown, on_progress=on_progress
+    with closing(load_model(station, bundle)) as model:
+        return _run_line(
+            station, model=model, rules=rules, shutdown=shutdown, on_progress=on_progress
         )
 
 
-def _inspect_coil(
+def _run_line(
     station: Station,
-    bundle: Bundle,
-    engine: Engine,
     *,
+    model: LoadedModel,
     rules: Rules,
     shutdown: Shutdown,
     on_progress: Callable[[Progress], None],
@@ -158,196 +81,16 @@ def _inspect_coil(
     with Store.open(station.store.path) as store:
         recover_coils(store, rules)
         with opened as source:
-            coil = station.coil.id or f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{station.name}"
-            inspector = CoilInspector(
-                coil=coil,
+            line = Line(
                 station=station,
-                manifest=bundle.manifest,
-                engine=engine,
-                width_px=source.width_px,
-                flat_field=station_flat_field(station, width_px=source.width_px),
-            )
-            store.start_coil(_record(coil, station, bundle, source))
-            run = _Run(
-                coil=coil,
-                station=station,
-                rules=rules,
-                judge=SeverityJudge(
-                    rules.file, classes_of(bundle.manifest), surface=station.camera.surface
-                ),
-                store=store,
                 source=source,
-                inspector=inspector,
+                store=store,
+                model=model,
+                rules=rules,
+                flat_field=station_flat_field(station, width_px=source.width_px),
+                orders=OrderBook("this station inspects one coil from its start to its end"),
+                on_progress=on_progress,
             )
-            shutdown.on_request(run.stop)
-            return run.to_the_end(on_progress)
-
-
-def _record(coil: str, station: Station, bundle: Bundle, source: FrameSource) -> CoilRecord:
-    camera = station.camera
-    return CoilRecord(
-        id=coil,
-        station=station.name,
-        camera=camera.name,
-        surface=camera.surface,
-        started_at=_now(),
-        width_px=source.width_px,
-        mm_per_px=camera.mm_per_px,
-        mm_per_line=camera.mm_per_line,
-        bundle_name=bundle.manifest.name,
-        bundle_digest=bundle.digest,
-        classes=classes_of(bundle.manifest),
-    )
-
-
-class _Run:
-    """The main loop of one coil."""
-
-    def __init__(
-        self,
-        *,
-        coil: str,
-        station: Station,
-        rules: Rules,
-        judge: SeverityJudge,
-        store: Store,
-        source: FrameSource,
-        inspector: CoilInspector,
-    ) -> None:
-        self._coil = coil
-        self._station = station
-        self._rules = rules
-        self._judge = judge
-        self._store = store
-        self._source = source
-        self._inspector = inspector
-        self._acquisition = Acquisition(source)
-        self._latency = LatencyHistogram()
-        self._ledger: list[CoverageInterval] = []
-        self._stopped = False
-        self._started = time.monotonic()
-
-    def stop(self) -> None:
-        """End the coil early; lines that have arrived are still inspected."""
-        self._stopped = True
-        self._acquisition.stop()
-
-    def to_the_end(self, on_progress: Callable[[Progress], None]) -> RunResult:
-        status: CoilStatus = "failed"
-        try:
-            try:
-                self._inspect(on_progress)
-                status = "interrupted" if self._stopped else "complete"
-            finally:
-                self._close(status)
-        except StripscanError as error:
-            logger.error("coil failed", extra={"coil": self._coil, "reason": str(error)})
-            raise
-        logger.info("coil ended", extra={"coil": self._coil, "status": status})
-        return RunResult(coil=self._coil, interrupted=status == "interrupted")
-
-    def _inspect(self, on_progress: Callable[[Progress], None]) -> None:
-        try:
-            for block in self._acquisition.blocks():
-                self._take(self._inspector.push(block), on_progress)
-        finally:  # a source that failed has delivered lines all the same
-            self._acquisition.stop()
-            self._take(self._inspector.finish(), on_progress)
-
-    def _take(self, outcomes: Iterator[Outcome], on_progress: Callable[[Progress], None]) -> None:
-        try:
-            for outcome in outcomes:
-                self._keep(outcome)
-                on_progress(self._progress())
-        except BaseException:
-            self._inspector.abandon()
-            raise
-
-    def _keep(self, outcome: Outcome) -> None:
-        with self._store.transaction():
-            for gone, into in outcome.changes.merged:
-                self._store.merge_defect(self._coil, gone, into)
-            for defect in outcome.changes.defects:
-                self._store.put_defect(self._judge.so_far(defect))
-            for number, runs in outcome.changes.runs:
-                self._store.add_runs(self._coil, number, runs)
-            for number, picture in outcome.pictures:
-                self._store.put_picture(self._coil, number, picture)
-            ledger = self._cover(*outcome.coverage)
-        self._ledger = ledger
-        if outcome.coverage:
-            self._latency.add((time.monotonic_ns() - outcome.host_ns) / 1e6)
-
-    def _cover(self, *intervals: CoverageInterval) -> list[CoverageInterval]:
-        """Store intervals and return the end of the ledger, valid once they are committed."""
-        ledger = self._ledger
-        for interval in intervals:
-            ledger = append_interval(ledger[-1:], interval)
-            self._store.put_coverage(self._coil, ledger[-1])
-        return ledger
-
-    def _close(self, status: CoilStatus) -> None:
-        with self._store.transaction():
-            ledger = self._cover(*self._not_inspected())
-            self._store.finish_coil(
-                self._coil,
-                ended_at=_now(),
-                status=status,
-                length_m=ledger[-1].along_end_m if ledger else 0.0,
-                stats=self._stats(),
-            )
-            grade_ended(self._store, self._coil, self._rules)
-
-    def _not_inspected(self) -> Iterator[CoverageInterval]:
-        """Yield what arrived and was not inspected, and what was planned and never arrived."""
-        camera, arrived = self._station.camera, self._inspector.lines
-        last = self._ledger[-1] if self._ledger else None
-        covered = last.lines.stop if last else 0
-        if covered < arrived:
-            yield CoverageInterval(
-                camera=camera.name,
-                lines=LineRange(start=covered, stop=arrived),
-                along_start_m=last.along_end_m if last else 0.0,
-                along_end_m=self._inspector.length_m,
-                status=CoverageStatus.DROPPED,
-                reason="the run failed before this strip was inspected",
-            )
-        planned = self._source.total_lines or 0
-        if arrived < planned:
-            yield rest_of_coil(
-                camera=camera.name,
-                lines=LineRange(start=arrived, stop=planned),
-                along_start_m=self._inspector.length_m,
-                mm_per_line=camera.mm_per_line,
-            )
-
-    def _progress(self) -> Progress:
-        return Progress(
-            coil=self._coil,
-            lines=self._inspector.lines,
-            total_lines=self._source.total_lines,
-            length_m=self._inspector.length_m,
-            defects=self._inspector.defects,
-            throughput_mpx_s=self._throughput_mpx_s(),
-            latency_p50_ms=self._latency.percentile_ms(50),
-        )
-
-    def _throughput_mpx_s(self) -> float:
-        pixels = self._inspector.lines * self._source.width_px
-        return pixels / 1e6 / max(time.monotonic() - self._started, 1e-9)
-
-    def _stats(self) -> dict[str, Stat]:
-        counted = self._source.stats if isinstance(self._source, CountingSource) else {}
-        return {
-            "latency_p50_ms": self._latency.percentile_ms(50),
-            "latency_p99_ms": self._latency.percentile_ms(99),
-            "latency_max_ms": self._latency.max_ms,
-            "throughput_mpx_s": self._throughput_mpx_s(),
-            "dropped_blocks": self._acquisition.dropped_blocks,
-            **self._inspector.stats(),
-            **counted,
-        }
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+            shutdown.on_request(line.stop)
+            coil = station.coil.id or f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{station.name}"
+            return line.run(PlannedCoil(id=coil, length_m=station.coil.length_m))

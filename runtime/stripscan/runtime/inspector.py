@@ -123,15 +123,22 @@ class CoilInspector:
         """Return figures of strip and light so far."""
         return self._condition.stats()
 
-    def push(self, block: Block) -> Iterator[Outcome]:
+    def push(self, block: Block, *, doubt: str | None = None) -> Iterator[Outcome]:
         """Take in a block and yield what its bands change.
+
+        Args:
+            block: The next block.
+            doubt: Why its image cannot be trusted, empty if it can; judged here where None. Who
+                cuts blocks judges them whole.
 
         Raises:
             BundleError: The model found a class that its manifest does not have.
             EngineError: Inference failed.
         """
         self._axis.add(block)
-        for band in self._bands.push(block, doubt=self._trust.doubt(block)):
+        if doubt is None:
+            doubt = self._trust.doubt(block)
+        for band in self._bands.push(block, doubt=doubt):
             yield self._inspect(band)
 
     def finish(self) -> Iterator[Outcome]:

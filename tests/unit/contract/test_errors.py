@@ -4,6 +4,7 @@ from stripscan.contract import errors
 
 EXIT_CODES = {
     "ConfigError": 2,
+    "CommandError": 2,
     "DataError": 2,
     "BundleError": 2,
     "ParityError": 1,

@@ -1,0 +1,273 @@
+"""One coil from its head to its tail: what is found goes into the store as it comes."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from stripscan.contract.block import Block, LineRange
+from stripscan.contract.coverage import CoverageInterval, CoverageStatus, append_interval
+from stripscan.runtime.coil_switch import CoilChange, PlannedCoil
+from stripscan.runtime.conditioning.flat_field import FlatField
+from stripscan.runtime.grading import grade_ended
+from stripscan.runtime.inspector import CoilInspector, Outcome, classes_of, rest_of_coil
+from stripscan.runtime.latency import LatencyHistogram
+from stripscan.runtime.rules.judge import SeverityJudge
+from stripscan.runtime.rules.load import Rules
+from stripscan.runtime.station import Station
+from stripscan.runtime.station_model import LoadedModel
+from stripscan.runtime.store import CoilRecord, Store
+from stripscan.runtime.store_records import CoilStatus, Stat
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a coil is.
+
+    Attributes:
+        coil: The coil.
+        lines: Lines that have arrived.
+        total_lines: Lines that are expected, where that is known.
+        length_m: Length that has passed, in m.
+        defects: Defects that were reported so far.
+        throughput_mpx_s: Pixels since the start of the coil, in 10⁶ a second.
+        latency_p50_ms: Median latency so far.
+    """
+
+    coil: str
+    lines: int
+    total_lines: int | None
+    length_m: float
+    defects: int
+    throughput_mpx_s: float
+    latency_p50_ms: float | None
+
+
+class CoilRun:
+    """Inspects the lines of one coil and keeps what is found; the coil is in the store at once.
+
+    Args:
+        coil: The coil.
+        station: Camera, tiles and stitching.
+        model: What inspects it.
+        rules: Severity while it runs, and its grade at the end.
+        store: Where everything goes.
+        width_px: Width of the camera's image.
+        flat_field: Gain and offset of the camera's columns, if they were learned.
+        total_lines: Lines that are expected, where the source knows it.
+        counted: Counts that run on from coil to coil, read at head and tail.
+        lines_before: Lines that passed since the coil before it, where coils come one by one.
+        on_progress: Called after each band.
+    """
+
+    def __init__(
+        self,
+        *,
+        coil: PlannedCoil,
+        station: Station,
+        model: LoadedModel,
+        rules: Rules,
+        store: Store,
+        width_px: int,
+        flat_field: FlatField | None,
+        total_lines: int | None,
+        counted: Callable[[], Mapping[str, int]],
+        lines_before: int | None,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._plan = coil
+        self._lines_before = lines_before
+        self._on_progress = on_progress
+        self._coil = coil.id
+        self._station = station
+        self._classes = classes_of(model.bundle.manifest)
+        self._store = store
+        self._width_px = width_px
+        self._total_lines = total_lines
+        self._counted = counted
+        self._counted_before = counted()
+        self._inspector = CoilInspector(
+            coil=coil.id,
+            station=station,
+            manifest=model.bundle.manifest,
+            engine=model.engine,
+            width_px=width_px,
+            flat_field=flat_field,
+        )
+        self.use_rules(rules)
+        self._latency = LatencyHistogram()
+        self._ledger: list[CoverageInterval] = []
+        self._started = time.monotonic()
+        store.start_coil(self._record(model))
+
+    @property
+    def coil(self) -> str:
+        """Name of the coil."""
+        return self._coil
+
+    def use_rules(self, rules: Rules) -> None:
+        """Judge by these rules from now on, and at the end the whole coil."""
+        self._rules = rules
+        self._judge = SeverityJudge(rules.file, self._classes, surface=self._station.camera.surface)
+
+    def push(self, block: Block, *, doubt: str) -> None:
+        """Inspect a block and commit what it changes.
+
+        Args:
+            block: The next block, counted from the head of the coil.
+            doubt: Why its image cannot be trusted, if so.
+
+        Raises:
+            StripscanError: The model or the store failed; ``end`` is still to be called.
+        """
+        self._take(self._inspector.push(block, doubt=doubt))
+
+    def end(self, status: CoilStatus, *, tail: CoilChange | None = None) -> None:
+        """Inspect what is left, and close and grade the coil.
+
+        Args:
+            status: How it ends; ``failed`` where this fails.
+            tail: Where it ends, if the strip runs on.
+
+        Raises:
+            StripscanError: The model or the store failed.
+        """
+        ended: CoilStatus = "failed"
+        try:
+            self._take(self._inspector.finish())
+            ended = status
+        finally:
+            self._close(ended, tail)
+            logger.info("coil ended", extra={"coil": self._coil, "status": ended})
+
+    def progress(self) -> Progress:
+        """Return where the coil is."""
+        return Progress(
+            coil=self._coil,
+            lines=self._inspector.lines,
+            total_lines=self._total_lines,
+            length_m=self._inspector.length_m,
+            defects=self._inspector.defects,
+            throughput_mpx_s=self._throughput_mpx_s(),
+            latency_p50_ms=self._latency.percentile_ms(50),
+        )
+
+    def _record(self, model: LoadedModel) -> CoilRecord:
+        camera = self._station.camera
+        return CoilRecord(
+            id=self._coil,
+            station=self._station.name,
+            camera=camera.name,
+            surface=camera.surface,
+            started_at=_now(),
+            width_px=self._width_px,
+            mm_per_px=camera.mm_per_px,
+            mm_per_line=camera.mm_per_line,
+            bundle_name=model.bundle.manifest.name,
+            bundle_digest=model.bundle.digest,
+            classes=self._classes,
+        )
+
+    def _take(self, outcomes: Iterator[Outcome]) -> None:
+        try:
+            for outcome in outcomes:
+                self._keep(outcome)
+                self._on_progress(self.progress())
+        except BaseException:
+            self._inspector.abandon()
+            raise
+
+    def _keep(self, outcome: Outcome) -> None:
+        with self._store.transaction():
+            for gone, into in outcome.changes.merged:
+                self._store.merge_defect(self._coil, gone, into)
+            for defect in outcome.changes.defects:
+                self._store.put_defect(self._judge.so_far(defect))
+            for number, runs in outcome.changes.runs:
+                self._store.add_runs(self._coil, number, runs)
+            for number, picture in outcome.pictures:
+                self._store.put_picture(self._coil, number, picture)
+            ledger = self._cover(*outcome.coverage)
+        self._ledger = ledger
+        if outcome.coverage:
+            self._latency.add((time.monotonic_ns() - outcome.host_ns) / 1e6)
+
+    def _cover(self, *intervals: CoverageInterval) -> list[CoverageInterval]:
+        """Store intervals and return the end of the ledger, valid once they are committed."""
+        ledger = self._ledger
+        for interval in intervals:
+            ledger = append_interval(ledger[-1:], interval)
+            self._store.put_coverage(self._coil, ledger[-1])
+        return ledger
+
+    def _close(self, status: CoilStatus, tail: CoilChange | None) -> None:
+        with self._store.transaction():
+            ledger = self._cover(*self._not_inspected(tail))
+            self._store.finish_coil(
+                self._coil,
+                ended_at=_now(),
+                status=status,
+                length_m=ledger[-1].along_end_m if ledger else 0.0,
+                stats=self._stats(),
+            )
+            grade_ended(self._store, self._coil, self._rules)
+
+    def _not_inspected(self, tail: CoilChange | None) -> Iterator[CoverageInterval]:
+        """Yield what arrived and was not inspected, and what never arrived."""
+        camera, arrived = self._station.camera, self._inspector.lines
+        last = self._ledger[-1] if self._ledger else None
+        covered = last.lines.stop if last else 0
+        if covered < arrived:
+            yield CoverageInterval(
+                camera=camera.name,
+                lines=LineRange(start=covered, stop=arrived),
+                along_start_m=last.along_end_m if last else 0.0,
+                along_end_m=self._inspector.length_m,
+                status=CoverageStatus.DROPPED,
+                reason="the run failed before this strip was inspected",
+            )
+        if tail and arrived < tail.passed_lines:
+            yield CoverageInterval(
+                camera=camera.name,
+                lines=LineRange(start=arrived, stop=tail.passed_lines),
+                along_start_m=self._inspector.length_m,
+                along_end_m=tail.passed_m,
+                status=CoverageStatus.DROPPED,
+                reason="lost lines",
+            )
+        planned = self._total_lines or 0
+        if arrived < planned:
+            yield rest_of_coil(
+                camera=camera.name,
+                lines=LineRange(start=arrived, stop=planned),
+                along_start_m=self._inspector.length_m,
+                mm_per_line=camera.mm_per_line,
+            )
+
+    def _throughput_mpx_s(self) -> float:
+        pixels = self._inspector.lines * self._width_px
+        return pixels / 1e6 / max(time.monotonic() - self._started, 1e-9)
+
+    def _stats(self) -> dict[str, Stat]:
+        before = self._counted_before
+        told: dict[str, Stat] = {
+            "planned_length_m": self._plan.length_m,
+            "planned_width_mm": self._plan.width_mm,
+            "lines_before_coil": self._lines_before,
+        }
+        return {
+            "latency_p50_ms": self._latency.percentile_ms(50),
+            "latency_p99_ms": self._latency.percentile_ms(99),
+            "latency_max_ms": self._latency.max_ms,
+            "throughput_mpx_s": self._throughput_mpx_s(),
+            **{name: value for name, value in told.items() if value is not None},
+            **{name: n - before.get(name, 0) for name, n in self._counted().items()},
+            **self._inspector.stats(),
+        }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,190 @@
+"""The main loop: coil after coil under one camera, while its source runs on."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from stripscan.contract.block import Block
+from stripscan.contract.errors import StripscanError
+from stripscan.runtime.acquisition import Acquisition
+from stripscan.runtime.block_feed import BlockFeed
+from stripscan.runtime.coil_run import CoilRun, Progress
+from stripscan.runtime.coil_switch import CoilChange, CoilSwitch, PlannedCoil
+from stripscan.runtime.conditioning.flat_field import FlatField
+from stripscan.runtime.order_book import OrderBook
+from stripscan.runtime.rules.load import Rules
+from stripscan.runtime.sources import FrameSource
+from stripscan.runtime.sources.base import CountingSource
+from stripscan.runtime.station import Station
+from stripscan.runtime.station_model import LoadedModel
+from stripscan.runtime.store import Store
+from stripscan.runtime.store_records import CoilStatus
+from stripscan.runtime.trust import BlockTrust
+
+logger = logging.getLogger(__name__)
+
+_TURN_S = 0.2
+"""How long the loop waits for a block before it looks for anything else to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """How a run ended.
+
+    Attributes:
+        coil: The last coil; empty where none was started.
+        coils: How many coils there were.
+        interrupted: Whether it was stopped before its end; everything is saved.
+    """
+
+    coil: str
+    coils: int
+    interrupted: bool
+
+
+class Line:
+    """Inspects what passes under one camera.
+
+    Args:
+        station: The station.
+        source: Where the lines come from; entered.
+        store: Where everything goes.
+        model: What inspects it.
+        rules: Severity and grade.
+        flat_field: Gain and offset of the camera's columns, if they were learned.
+        orders: Changes of the coil.
+        on_progress: Called after each band.
+    """
+
+    def __init__(
+        self,
+        *,
+        station: Station,
+        source: FrameSource,
+        store: Store,
+        model: LoadedModel,
+        rules: Rules,
+        flat_field: FlatField | None,
+        orders: OrderBook,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._station = station
+        self._source = source
+        self._store = store
+        self._model = model
+        self._rules = rules
+        self._flat_field = flat_field
+        self._orders = orders
+        self._on_progress = on_progress
+        self._acquisition = Acquisition(source)
+        self._switch = CoilSwitch()
+        # Blocks are judged before they are cut: half of a repeated image is none.
+        self._trust = BlockTrust()
+        self._run: CoilRun | None = None
+        self._coil = ""
+        self._coils = 0
+        self._idle_lines = 0
+        self._stopped = False
+
+    def stop(self) -> None:
+        """End early, from any thread; lines that have arrived are still inspected."""
+        self._stopped = True
+        self._acquisition.stop()
+
+    def run(self, first: PlannedCoil | None = None) -> RunResult:
+        """Inspect until the source ends or ``stop`` is called.
+
+        Args:
+            first: The coil that begins with the first line; without one, orders tell.
+
+        Raises:
+            StripscanError: The source, the model or the store failed. What was inspected until
+                then is in the store, and the coil is marked as failed.
+        """
+        feed = BlockFeed(self._acquisition.blocks())
+        try:
+            if first is not None:
+                self._run = self._begin(first, total_lines=self._source.total_lines)
+            for block in feed.turns(_TURN_S):
+                self._turn(block)
+            self._settle()
+            self._pass_over(self._switch.passed_lines)
+            self._end("interrupted" if self._stopped else "complete")
+        except BaseException as error:
+            self._acquisition.stop()
+            self._fail(error)
+            raise
+        finally:
+            self._acquisition.stop()
+            feed.close()
+        return RunResult(coil=self._coil, coils=self._coils, interrupted=self._stopped)
+
+    def _turn(self, block: Block | None) -> None:
+        for order in self._orders.take():
+            self._switch.order(order)
+        if block is None:
+            for change in self._switch.settle(time.monotonic_ns()):
+                self._change(change)
+            return
+        doubt = self._trust.doubt(block)
+        for part in self._switch.cut(block):
+            if isinstance(part, CoilChange):
+                self._change(part)
+            elif self._run is not None:
+                self._run.push(part, doubt=doubt)
+
+    def _settle(self) -> None:
+        """Carry out what was ordered and has met no block: none comes any more."""
+        self._orders.close("the station stops")
+        for order in self._orders.take():
+            self._switch.order(order)
+        for change in self._switch.settle_all():
+            self._change(change)
+
+    def _change(self, change: CoilChange) -> None:
+        self._pass_over(change.passed_lines)
+        self._end("complete", tail=change)
+        if change.coil is not None:
+            self._run = self._begin(change.coil, lines_before=self._idle_lines)
+            self._idle_lines = 0
+
+    def _begin(
+        self, coil: PlannedCoil, *, total_lines: int | None = None, lines_before: int | None = None
+    ) -> CoilRun:
+        run = CoilRun(
+            coil=coil,
+            station=self._station,
+            model=self._model,
+            rules=self._rules,
+            store=self._store,
+            width_px=self._source.width_px,
+            flat_field=self._flat_field,
+            total_lines=total_lines,
+            counted=self._counted,
+            lines_before=lines_before,
+            on_progress=self._on_progress,
+        )
+        self._coil = coil.id
+        self._coils += 1
+        return run
+
+    def _end(self, status: CoilStatus, *, tail: CoilChange | None = None) -> None:
+        run, self._run = self._run, None
+        if run is not None:
+            run.end(status, tail=tail)
+
+    def _fail(self, error: BaseException) -> None:
+        if isinstance(error, StripscanError):
+            logger.error("coil failed", extra={"coil": self._coil, "reason": str(error)})
+        self._end("failed")
+
+    def _pass_over(self, lines: int) -> None:
+        """Count lines that passed under the camera, if no coil took them."""
+        if lines and self._run is None:
+            self._idle_lines += lines
+            logger.info("lines without a coil", extra={"lines": lines})
+
+    def _counted(self) -> Mapping[str, int]:
+        counted = self._source.stats if isinstance(self._source, CountingSource) else {}
+        return {"dropped_blocks": self._acquisition.dropped_blocks, **counted}

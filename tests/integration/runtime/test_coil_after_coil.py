@@ -1,0 +1,125 @@
+"""Coils that follow each other under a camera that never stops."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stripscan.contract.errors import CommandError
+from stripscan.runtime.coil_switch import PlannedCoil
+from stripscan.runtime.order_book import OrderBook
+from stripscan.runtime.store import CoilRecord, Store
+from unit.runtime.line_samples import (
+    LINES,
+    Tape,
+    open_book,
+    run,
+    spans,
+    spotted,
+    told_of,
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return tmp_path / "line.sqlite"
+
+
+def coil(path: Path, name: str) -> CoilRecord:
+    with Store.open(path, readonly=True) as opened:
+        return opened.coil(name)
+
+
+def lines_of(path: Path, name: str) -> int:
+    with Store.open(path, readonly=True) as opened:
+        return spans(opened.coverage(name))[-1][0]
+
+
+def start(book: OrderBook, name: str) -> object:
+    return lambda: book.start(PlannedCoil(id=name, length_m=0.5, width_mm=900.0))
+
+
+def test_each_coil_is_inspected_as_if_it_were_alone(store: Path, tmp_path: Path) -> None:
+    book, strip = open_book(), spotted(8 * LINES)
+    during = {
+        0: [start(book, "a")],
+        2: [start(book, "b")],
+        4: [book.end],
+        6: [start(book, "c"), start(book, "d")],
+    }
+    result = run(store, Tape(strip, during=during), book=book)
+
+    assert (result.coil, result.coils, result.interrupted) == ("d", 4, False)
+    at = 0
+    for name in ("a", "b", "c", "d"):
+        record = coil(store, name)
+        assert record.status == "complete"
+        assert record.stats["planned_length_m"] == 0.5
+        assert record.stats["planned_width_mm"] == 900.0
+        before = record.stats["lines_before_coil"]
+        assert isinstance(before, int)
+        assert (before > 0) == (name == "c")
+        first = at + before
+        at = first + lines_of(store, name)
+        assert first == 0 or first % LINES, "the change is within a block"
+        run(tmp_path / f"{name}.sqlite", Tape(strip[first:at]), coil=name)
+        assert told_of(store, name) == told_of(tmp_path / f"{name}.sqlite", name)
+        assert told_of(store, name)[0]
+    assert at == len(strip)
+
+
+def test_a_frozen_camera_does_not_look_alive_because_the_coil_changes(store: Path) -> None:
+    book = open_book()
+    frozen = np.tile(spotted(LINES), (5, 1))
+    run(store, Tape(frozen, during={0: [start(book, "a")], 2: [start(book, "b")]}), book=book)
+    lines = lines_of(store, "a")
+    assert told_of(store, "a")[1] == [
+        (LINES, "inspected", ""),
+        (lines, "unknown", "repeated image"),
+    ]
+    assert told_of(store, "b")[1] == [(5 * LINES - lines, "unknown", "repeated image")]
+    assert told_of(store, "b")[0] == []
+
+
+def test_a_change_within_lost_strip_leaves_both_coils_accounted_for(store: Path) -> None:
+    book, strip = open_book(), spotted(6 * LINES)
+    during = {0: [start(book, "a")], 2: [start(book, "b")]}
+    run(store, Tape(strip, during=during, missing=(2, 3)), book=book)
+    a, b = lines_of(store, "a"), lines_of(store, "b")
+    assert 2 * LINES < a < 4 * LINES
+    assert a + b == len(strip)
+    assert told_of(store, "a")[1] == [(2 * LINES, "inspected", ""), (a, "dropped", "lost lines")]
+    assert told_of(store, "b")[1] == [
+        (4 * LINES - a, "dropped", "lost lines"),
+        (b, "inspected", ""),
+    ]
+
+
+def test_a_coil_that_met_no_line_is_held(store: Path) -> None:
+    book = open_book()
+    during = {0: [start(book, "a"), start(book, "b")]}
+    run(store, Tape(spotted(LINES), during=during), book=book)
+    with Store.open(store, readonly=True) as opened:
+        assert (opened.coil("a").status, opened.coil("a").length_m) == ("complete", 0)
+        assert opened.gradings("a")[0].grade == "hold"
+    assert lines_of(store, "b") == LINES
+
+
+def test_orders_that_cannot_be_are_refused(store: Path) -> None:
+    book = OrderBook("the station is warming up")
+    with pytest.raises(CommandError, match="the station is warming up"):
+        book.end()
+    book.open(["old"])
+    with pytest.raises(CommandError, match="coil old is already in the store: choose another id"):
+        book.start(PlannedCoil(id="old"))
+    with pytest.raises(CommandError, match="no coil is running: start one first"):
+        book.end()
+    assert book.start(PlannedCoil(id="new")) is None
+    with pytest.raises(CommandError, match="coil new is already"):
+        book.start(PlannedCoil(id="new"))
+    assert book.start(PlannedCoil(id="next")) == "new"
+    assert book.end() == "next"
+    assert [order.coil and order.coil.id for order in book.take()] == ["new", "next", None]
+    run(store, Tape(spotted(LINES)), book=book)
+    with pytest.raises(CommandError, match="the station stops"):
+        book.start(PlannedCoil(id="late"))
