@@ -9,6 +9,7 @@ from stripscan.cli.evaluate import evaluate_command
 from stripscan.export.command import export
 from stripscan.runtime.commands.bundle import bundle
 from stripscan.runtime.commands.cameras import cameras
+from stripscan.runtime.commands.coil import coil
 from stripscan.runtime.commands.demo import demo
 from stripscan.runtime.commands.doctor import doctor
 from stripscan.runtime.commands.flat_field import flat_field
@@ -38,6 +39,7 @@ app.command()(inspect)
 app.add_typer(bundle, name="bundle")
 app.command()(export)
 app.command()(run)
+app.add_typer(coil, name="coil")
 app.add_typer(flat_field, name="flat-field")
 app.command()(cameras)
 app.command()(simulate)

@@ -13,6 +13,7 @@ from stripscan.runtime.conditioning.flat_field import FlatField
 from stripscan.runtime.grading import grade_ended
 from stripscan.runtime.inspector import CoilInspector, Outcome, classes_of, rest_of_coil
 from stripscan.runtime.latency import LatencyHistogram
+from stripscan.runtime.line_figures import LineFigures
 from stripscan.runtime.rules.judge import SeverityJudge
 from stripscan.runtime.rules.load import Rules
 from stripscan.runtime.station import Station
@@ -60,6 +61,7 @@ class CoilRun:
         total_lines: Lines that are expected, where the source knows it.
         counted: Counts that run on from coil to coil, read at head and tail.
         lines_before: Lines that passed since the coil before it, where coils come one by one.
+        figures: Where it is counted what was found.
         on_progress: Called after each band.
     """
 
@@ -76,10 +78,12 @@ class CoilRun:
         total_lines: int | None,
         counted: Callable[[], Mapping[str, int]],
         lines_before: int | None,
+        figures: LineFigures,
         on_progress: Callable[[Progress], None],
     ) -> None:
         self._plan = coil
         self._lines_before = lines_before
+        self._figures = figures
         self._on_progress = on_progress
         self._coil = coil.id
         self._station = station
@@ -104,9 +108,9 @@ class CoilRun:
         store.start_coil(self._record(model))
 
     @property
-    def coil(self) -> str:
-        """Name of the coil."""
-        return self._coil
+    def plan(self) -> PlannedCoil:
+        """The coil."""
+        return self._plan
 
     def use_rules(self, rules: Rules) -> None:
         """Judge by these rules from now on, and at the end the whole coil."""
@@ -192,8 +196,11 @@ class CoilRun:
                 self._store.put_picture(self._coil, number, picture)
             ledger = self._cover(*outcome.coverage)
         self._ledger = ledger
+        self._figures.keep(outcome)
         if outcome.coverage:
-            self._latency.add((time.monotonic_ns() - outcome.host_ns) / 1e6)
+            latency_ms = (time.monotonic_ns() - outcome.host_ns) / 1e6
+            self._latency.add(latency_ms)
+            self._figures.latency.add(latency_ms)
 
     def _cover(self, *intervals: CoverageInterval) -> list[CoverageInterval]:
         """Store intervals and return the end of the ledger, valid once they are committed."""
@@ -204,8 +211,9 @@ class CoilRun:
         return ledger
 
     def _close(self, status: CoilStatus, tail: CoilChange | None) -> None:
+        rest = tuple(self._not_inspected(tail))
         with self._store.transaction():
-            ledger = self._cover(*self._not_inspected(tail))
+            ledger = self._cover(*rest)
             self._store.finish_coil(
                 self._coil,
                 ended_at=_now(),
@@ -214,6 +222,8 @@ class CoilRun:
                 stats=self._stats(),
             )
             grade_ended(self._store, self._coil, self._rules)
+        self._figures.cover(rest)
+        self._figures.coils[status] += 1
 
     def _not_inspected(self, tail: CoilChange | None) -> Iterator[CoverageInterval]:
         """Yield what arrived and was not inspected, and what never arrived."""

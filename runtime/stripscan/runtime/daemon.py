@@ -1,20 +1,26 @@
 """Runs a station: source, model and store put to work together."""
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from stripscan.contract.errors import CameraError
 from stripscan.runtime.coil_run import Progress
 from stripscan.runtime.coil_switch import PlannedCoil
 from stripscan.runtime.conditioning.station_field import station_flat_field
+from stripscan.runtime.control.desk import Desk
+from stripscan.runtime.control.server import ControlServer, read_token
 from stripscan.runtime.grading import recover_coils, station_rules
+from stripscan.runtime.inspector import tile_grid
 from stripscan.runtime.line import Line, RunResult
+from stripscan.runtime.line_state import LineState
 from stripscan.runtime.order_book import OrderBook
 from stripscan.runtime.rules.load import Rules
 from stripscan.runtime.shutdown import Shutdown
 from stripscan.runtime.sources import open_source
 from stripscan.runtime.station import Station
+from stripscan.runtime.station_control import ControlSection
 from stripscan.runtime.station_model import (
     LoadedModel,
     default_bundle_path,
@@ -23,6 +29,7 @@ from stripscan.runtime.station_model import (
     station_engine,
 )
 from stripscan.runtime.store import Store
+from stripscan.runtime.supervision import Supervisor
 
 __all__ = [
     "Progress",
@@ -34,10 +41,16 @@ __all__ = [
 ]
 
 
+_ONE_COIL = (
+    "this station inspects one coil, from its start to its end: for coil after coil, "
+    'write control = "commands" in [coil]'
+)
+
+
 def run_station(
     station: Station, *, on_progress: Callable[[Progress], None] = lambda _: None
 ) -> RunResult:
-    """Inspect one coil from its head to its tail, or until SIGINT or SIGTERM.
+    """Inspect one coil, or coil after coil as commands tell, until SIGINT or SIGTERM.
 
     Args:
         station: What to run.
@@ -48,49 +61,67 @@ def run_station(
             is in the store, and the coil is marked as failed.
     """
     shutdown = Shutdown()
-    with shutdown.listening():
+    by_commands = station.coil.control == "commands"
+    supervisor = Supervisor()
+    orders = OrderBook("the station is warming up" if by_commands else _ONE_COIL)
+    with ExitStack() as stack:
+        stack.enter_context(shutdown.listening())
+        if station.control or by_commands:
+            section = station.control or ControlSection()
+            desk = Desk(
+                station.name,
+                supervisor=supervisor,
+                orders=orders,
+                token=read_token(section.token_file),
+            )
+            stack.enter_context(ControlServer(section.listen_at, desk))
         try:
-            return _run(station, shutdown, on_progress)
+            supervisor.enter(LineState.WARMING)
+            return _Daemon(station, shutdown, supervisor, orders, on_progress).run()
         except CameraError:
             if shutdown.requested:  # a source that was stopped while it was being opened
                 raise KeyboardInterrupt from None
             raise
 
 
-def _run(
-    station: Station, shutdown: Shutdown, on_progress: Callable[[Progress], None]
-) -> RunResult:
-    bundle = station_bundle(station)
-    rules = station_rules(station, bundle)
-    with closing(load_model(station, bundle)) as model:
-        return _run_line(
-            station, model=model, rules=rules, shutdown=shutdown, on_progress=on_progress
-        )
+@dataclass(frozen=True, slots=True)
+class _Daemon:
+    """A station that is being run."""
 
+    station: Station
+    shutdown: Shutdown
+    supervisor: Supervisor
+    orders: OrderBook
+    on_progress: Callable[[Progress], None]
 
-def _run_line(
-    station: Station,
-    *,
-    model: LoadedModel,
-    rules: Rules,
-    shutdown: Shutdown,
-    on_progress: Callable[[Progress], None],
-) -> RunResult:
-    opened = open_source(station)
-    shutdown.on_request(opened.stop)
-    with Store.open(station.store.path) as store:
-        recover_coils(store, rules)
-        with opened as source:
-            line = Line(
-                station=station,
-                source=source,
-                store=store,
-                model=model,
-                rules=rules,
-                flat_field=station_flat_field(station, width_px=source.width_px),
-                orders=OrderBook("this station inspects one coil from its start to its end"),
-                on_progress=on_progress,
-            )
-            shutdown.on_request(line.stop)
-            coil = station.coil.id or f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{station.name}"
-            return line.run(PlannedCoil(id=coil, length_m=station.coil.length_m))
+    def run(self) -> RunResult:
+        bundle = station_bundle(self.station)
+        rules = station_rules(self.station, bundle)
+        with closing(load_model(self.station, bundle)) as model:
+            return self._run_line(model, rules)
+
+    def _run_line(self, model: LoadedModel, rules: Rules) -> RunResult:
+        station = self.station
+        opened = open_source(station)
+        self.shutdown.on_request(opened.stop)
+        with Store.open(station.store.path) as store:
+            recover_coils(store, rules)
+            with opened as source:
+                tile_grid(station, model.bundle.manifest, width_px=source.width_px)
+                line = Line(
+                    station=station,
+                    source=source,
+                    store=store,
+                    model=model,
+                    rules=rules,
+                    flat_field=station_flat_field(station, width_px=source.width_px),
+                    orders=self.orders,
+                    supervisor=self.supervisor,
+                    on_progress=self.on_progress,
+                )
+                self.shutdown.on_request(line.stop)
+                if station.coil.control == "commands":
+                    self.orders.open(record.id for record in store.coils())
+                    return line.run()
+                coil = station.coil.id or f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{station.name}"
+                return line.run(PlannedCoil(id=coil, length_m=station.coil.length_m))

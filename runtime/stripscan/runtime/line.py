@@ -12,6 +12,7 @@ from stripscan.runtime.block_feed import BlockFeed
 from stripscan.runtime.coil_run import CoilRun, Progress
 from stripscan.runtime.coil_switch import CoilChange, CoilSwitch, PlannedCoil
 from stripscan.runtime.conditioning.flat_field import FlatField
+from stripscan.runtime.line_state import LineState
 from stripscan.runtime.order_book import OrderBook
 from stripscan.runtime.rules.load import Rules
 from stripscan.runtime.sources import FrameSource
@@ -20,6 +21,7 @@ from stripscan.runtime.station import Station
 from stripscan.runtime.station_model import LoadedModel
 from stripscan.runtime.store import Store
 from stripscan.runtime.store_records import CoilStatus
+from stripscan.runtime.supervision import CoilNow, Supervisor
 from stripscan.runtime.trust import BlockTrust
 
 logger = logging.getLogger(__name__)
@@ -54,6 +56,7 @@ class Line:
         rules: Severity and grade.
         flat_field: Gain and offset of the camera's columns, if they were learned.
         orders: Changes of the coil.
+        supervisor: Who is told what happens.
         on_progress: Called after each band.
     """
 
@@ -67,6 +70,7 @@ class Line:
         rules: Rules,
         flat_field: FlatField | None,
         orders: OrderBook,
+        supervisor: Supervisor,
         on_progress: Callable[[Progress], None],
     ) -> None:
         self._station = station
@@ -76,6 +80,7 @@ class Line:
         self._rules = rules
         self._flat_field = flat_field
         self._orders = orders
+        self._supervisor = supervisor
         self._on_progress = on_progress
         self._acquisition = Acquisition(source)
         self._switch = CoilSwitch()
@@ -103,11 +108,15 @@ class Line:
                 then is in the store, and the coil is marked as failed.
         """
         feed = BlockFeed(self._acquisition.blocks())
+        self._supervisor.enter(LineState.READY)
         try:
             if first is not None:
                 self._run = self._begin(first, total_lines=self._source.total_lines)
+            self._review()
             for block in feed.turns(_TURN_S):
                 self._turn(block)
+                self._review()
+            self._supervisor.enter(LineState.STOPPING)
             self._settle()
             self._pass_over(self._switch.passed_lines)
             self._end("interrupted" if self._stopped else "complete")
@@ -120,6 +129,13 @@ class Line:
             feed.close()
         return RunResult(coil=self._coil, coils=self._coils, interrupted=self._stopped)
 
+    def _review(self) -> None:
+        if self._stopped:
+            self._supervisor.enter(LineState.STOPPING)
+        else:
+            self._supervisor.review()
+        self._supervisor.beat("waiting for lines")
+
     def _turn(self, block: Block | None) -> None:
         for order in self._orders.take():
             self._switch.order(order)
@@ -127,6 +143,10 @@ class Line:
             for change in self._switch.settle(time.monotonic_ns()):
                 self._change(change)
             return
+        self._supervisor.beat("inspecting")
+        figures = self._supervisor.figures
+        self._supervisor.lost(figures.take(block))
+        figures.dropped_blocks = self._acquisition.dropped_blocks
         doubt = self._trust.doubt(block)
         for part in self._switch.cut(block):
             if isinstance(part, CoilChange):
@@ -163,15 +183,27 @@ class Line:
             total_lines=total_lines,
             counted=self._counted,
             lines_before=lines_before,
-            on_progress=self._on_progress,
+            figures=self._supervisor.figures,
+            on_progress=self._show,
         )
         self._coil = coil.id
         self._coils += 1
+        self._supervisor.coil = CoilNow(plan=coil, progress=run.progress())
+        logger.info("coil started", extra={"coil": coil.id, "lines_before": lines_before or 0})
         return run
+
+    def _show(self, progress: Progress) -> None:
+        """Pass on where the coil is, and that the loop turns: a block may have many bands."""
+        self._supervisor.beat("inspecting")
+        if self._run is not None:
+            self._supervisor.coil = CoilNow(plan=self._run.plan, progress=progress)
+        self._on_progress(progress)
 
     def _end(self, status: CoilStatus, *, tail: CoilChange | None = None) -> None:
         run, self._run = self._run, None
+        self._supervisor.coil = None
         if run is not None:
+            self._supervisor.beat("closing a coil")
             run.end(status, tail=tail)
 
     def _fail(self, error: BaseException) -> None:
@@ -183,6 +215,7 @@ class Line:
         """Count lines that passed under the camera, if no coil took them."""
         if lines and self._run is None:
             self._idle_lines += lines
+            self._supervisor.figures.lines_without_coil += lines
             logger.info("lines without a coil", extra={"lines": lines})
 
     def _counted(self) -> Mapping[str, int]:

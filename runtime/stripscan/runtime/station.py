@@ -11,24 +11,13 @@ from stripscan.runtime.conditioning.transfer import Bits, Transfer
 from stripscan.runtime.engines.base import EngineName, Precision
 from stripscan.runtime.engines.triton_wire import TritonServer
 from stripscan.runtime.section import RelPath, Section, unit
+from stripscan.runtime.station_control import CoilSection, ControlSection
 from stripscan.runtime.station_genicam import GenicamSource
 from stripscan.runtime.station_rules import RulesSection
 from stripscan.runtime.toml_file import parse_toml, text_of
 
 DEFAULT_BUNDLE = "default"
 """What ``bundle.path`` says for the bundle that comes with stripscan."""
-
-
-class CoilSection(Section):
-    """The coil that is inspected.
-
-    Attributes:
-        id: Its name; where none is given the runtime makes one.
-        length_m: Planned length in m, for the progress display.
-    """
-
-    id: str | None = Field(default=None, min_length=1)
-    length_m: float | None = Field(default=None, gt=0, le=100_000, json_schema_extra=unit("m"))
 
 
 class StoreSection(Section):
@@ -299,6 +288,20 @@ class Station(Section):
     stitch: StitchSection = StitchSection()
     report: ReportSection = ReportSection()
     rules: RulesSection = RulesSection()
+    control: ControlSection | None = None
+
+    @model_validator(mode="after")
+    def _commands_need_a_live_source(self) -> "Station":
+        source = self.source
+        live = isinstance(source, GenicamSource) or (
+            source.live if isinstance(source, VideoSource) else getattr(source, "pace", False)
+        )
+        if self.coil.control == "commands" and not live:
+            raise ValueError(
+                'control = "commands" in [coil] needs a source that runs on: a camera, a stream or '
+                "a device, or the simulator with pace = true"
+            )
+        return self
 
     @model_validator(mode="after")
     def _source_has_bits(self) -> "Station":
@@ -356,6 +359,9 @@ def _with_absolute_paths(station: Station, folder: Path) -> Station:
         below = {name: folder / path for name, path in files.items() if path}
         triton = triton.model_copy(update=below)
     store = store.model_copy(update={"path": folder / store.path})
+    control = station.control
+    if control is not None and control.token_file is not None:
+        control = control.model_copy(update={"token_file": folder / control.token_file})
     rules = station.rules
     if rules.path is not None:
         rules = rules.model_copy(update={"path": folder / rules.path})
@@ -369,5 +375,6 @@ def _with_absolute_paths(station: Station, folder: Path) -> Station:
         "triton": triton,
         "camera": camera,
         "rules": rules,
+        "control": control,
     }
     return station.model_copy(update=parts)

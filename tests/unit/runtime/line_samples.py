@@ -16,10 +16,12 @@ from stripscan.contract.coverage import CoverageInterval
 from stripscan.contract.defect import Defect
 from stripscan.runtime.coil_switch import PlannedCoil
 from stripscan.runtime.line import Line, RunResult
+from stripscan.runtime.line_state import LineState
 from stripscan.runtime.order_book import OrderBook
 from stripscan.runtime.rules.load import load_rules
 from stripscan.runtime.station_model import LoadedModel
 from stripscan.runtime.store import Store
+from stripscan.runtime.supervision import Supervisor
 from unit.runtime.inspection_samples import BoxEngine, block, manifest, metal, station
 
 Pixels = NDArray[np.uint8]
@@ -89,9 +91,16 @@ def open_book() -> OrderBook:
 
 
 def run(
-    path: Path, tape: Tape, *, book: OrderBook | None = None, coil: str | None = None
+    path: Path,
+    tape: Tape,
+    *,
+    book: OrderBook | None = None,
+    coil: str | None = None,
+    supervisor: Supervisor | None = None,
 ) -> RunResult:
     """Run a line over a tape, with a store at ``path``."""
+    supervisor = supervisor or Supervisor()
+    supervisor.enter(LineState.WARMING)
     with Store.open(path) as store, tape as source:
         line = Line(
             station=station(),
@@ -100,6 +109,7 @@ def run(
             model=model(),
             rules=load_rules(None),
             flat_field=None,
+            supervisor=supervisor,
             orders=book or OrderBook("one coil"),
             on_progress=lambda _: None,
         )

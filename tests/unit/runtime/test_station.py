@@ -262,3 +262,32 @@ def test_features_of_a_camera_are_plain_values(tmp_path: Path) -> None:
     source = load_station(write(tmp_path, text % "100")).source
     assert isinstance(source, GenicamSource)
     assert source.features == {"Width": 100}
+
+
+LIVE = MINIMAL.replace('kind = "folder"\npath = "images"', 'kind = "genicam"\nid = "cam"')
+COMMANDS = '[coil]\ncontrol = "commands"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (MINIMAL + COMMANDS, "needs a source that runs on: a camera, a stream or a device"),
+        (LIVE + COMMANDS + 'id = "a"\n', "id and length_m come with each coil"),
+        (LIVE + '[control]\naddress = "0.0.0.0:8620"\n', "lets other machines in: add token_file"),
+        (LIVE + '[control]\naddress = "127.0.0.1"\n', "it must be an address and a port"),
+        (LIVE + '[control]\naddress = "127.0.0.1:99999"\n', "it must be an address and a port"),
+    ],
+)
+def test_commands_need_a_source_that_runs_on_and_a_safe_address(
+    tmp_path: Path, text: str, problem: str
+) -> None:
+    (found,) = problems(tmp_path, text)
+    assert problem in found
+
+
+def test_a_station_by_commands_may_let_in_who_has_the_token(tmp_path: Path) -> None:
+    open_to_all = '[control]\naddress = "[::]:8620"\ntoken_file = "token"\n'
+    station = load_station(write(tmp_path, LIVE + COMMANDS + open_to_all))
+    assert station.control is not None
+    assert station.control.listen_at == ("::", 8620)
+    assert station.control.token_file == tmp_path / "token"

@@ -14,7 +14,6 @@ from pydantic_core import PydanticUndefined
 from stripscan.runtime.station import (
     BundleSection,
     CameraSection,
-    CoilSection,
     FolderSource,
     InferenceSection,
     ReportSection,
@@ -26,6 +25,7 @@ from stripscan.runtime.station import (
     VideoSource,
     load_station,
 )
+from stripscan.runtime.station_control import CoilSection, ControlSection
 from stripscan.runtime.station_genicam import GenicamSource
 from stripscan.runtime.station_rules import RulesSection
 
@@ -42,6 +42,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[stitch]": StitchSection,
     "[report]": ReportSection,
     "[rules]": RulesSection,
+    "[control]": ControlSection,
     '[source] with kind = "folder"': FolderSource,
     '[source] with kind = "video"': VideoSource,
     '[source] with kind = "genicam"': GenicamSource,
@@ -49,7 +50,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
 }
 TABLES = {
     *("coil", "store", "bundle", "inference", "triton", "camera", "stitch", "report", "rules"),
-    "source",
+    *("control", "source"),
 }
 
 

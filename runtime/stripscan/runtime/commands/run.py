@@ -34,7 +34,7 @@ def run(
     ] = None,
     log_json: Annotated[bool, typer.Option("--log-json", help="One JSON object a line.")] = False,
 ) -> None:
-    """Inspect a coil as a station file says, until its end or a signal."""
+    """Inspect a coil, or coil after coil, as a station file says, until the end or a signal."""
     usual = "WARNING" if messages.is_terminal else "INFO"
     configure_logging(log_level or usual, as_json=log_json)
     config = load_station(station)
@@ -42,9 +42,15 @@ def run(
         say(f"{station}: fine; {_checked(config)}")
         return
     result = run_with_progress(config)
-    results.print(result.coil)
+    if result.coil:
+        results.print(result.coil)
     if result.interrupted:
-        say(f"stopped; what was inspected of coil {result.coil} is in {config.store.path}")
+        what = (
+            f"what was inspected of coil {result.coil}"
+            if result.coil
+            else "no coil came, so nothing"
+        )
+        say(f"stopped; {what} is in {config.store.path}")
         sys.exit(INTERRUPTED)
 
 

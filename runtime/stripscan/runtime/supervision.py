@@ -1,0 +1,93 @@
+"""What a station knows of itself while it runs, for whoever asks from another thread."""
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from stripscan.runtime.coil_run import Progress
+from stripscan.runtime.coil_switch import PlannedCoil
+from stripscan.runtime.line_figures import LineFigures
+from stripscan.runtime.line_state import AT_WORK, LineState, StateKeeper
+
+LOSS_MEMORY_S: Final = 10.0
+"""How long a station counts as degraded after it lost lines."""
+
+HANG_S: Final = 30.0
+"""A stage that takes longer hangs. Starting the model and the source may take minutes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoilNow:
+    """The coil under the camera, and where it is."""
+
+    plan: PlannedCoil
+    progress: Progress
+
+
+class Supervisor:
+    """State, heart beat and figures of one station; written by the main loop alone.
+
+    Attributes:
+        figures: What was counted since the start.
+        coil: The coil under the camera, if there is one.
+        bundle: Name and digest of the bundle that inspects, once it is loaded.
+        rules: The rules in force, in words.
+        trouble: What is wrong until somebody mends it; empty where nothing is.
+    """
+
+    def __init__(self) -> None:
+        self.figures = LineFigures()
+        self.coil: CoilNow | None = None
+        self.bundle = ("", "")
+        self.rules = ""
+        self.trouble = ""
+        self._states = StateKeeper()
+        self._beat = ("start", time.monotonic())
+        self._loss_s: float | None = None
+
+    @property
+    def state(self) -> LineState:
+        """The state."""
+        return self._states.state
+
+    @property
+    def reason(self) -> str:
+        """Why it is in this state, where there is more to say."""
+        return self._states.reason
+
+    @property
+    def ready(self) -> bool:
+        """Whether the model is warm, its golden frames are right and lines are taken."""
+        return self.state in AT_WORK
+
+    def enter(self, state: LineState) -> None:
+        """Go to a state."""
+        self._states.enter(state)
+
+    def beat(self, stage: str) -> None:
+        """Tell that the main loop turns, and what it does next."""
+        self._beat = (stage, time.monotonic())
+
+    def lost(self, lines: int) -> None:
+        """Take note of lines that were lost just now."""
+        if lines:
+            self._loss_s = time.monotonic()
+
+    def review(self) -> None:
+        """Go to the state that fits what is known now."""
+        losing = self._loss_s is not None and time.monotonic() - self._loss_s < LOSS_MEMORY_S
+        reasons = [self.trouble] if self.trouble else []
+        if losing:
+            reasons.append(f"lines were lost in the last {LOSS_MEMORY_S:g} s")
+        if reasons:
+            self._states.enter(LineState.DEGRADED, "; ".join(reasons))
+        else:
+            self._states.enter(LineState.INSPECTING if self.coil else LineState.READY)
+
+    def hanging(self) -> str:
+        """Return which stage hangs, and for how long; empty where none does."""
+        stage, since_s = self._beat
+        silent_s = time.monotonic() - since_s
+        if self.state not in AT_WORK or silent_s <= HANG_S:
+            return ""
+        return f"the main loop has not turned for {silent_s:.0f} s; it is at: {stage}"
