@@ -10,6 +10,7 @@ from stripscan.runtime.coil_run import Progress
 from stripscan.runtime.coil_switch import PlannedCoil
 from stripscan.runtime.conditioning.station_field import station_flat_field
 from stripscan.runtime.control.desk import Desk
+from stripscan.runtime.control.metrics import Metrics
 from stripscan.runtime.control.server import ControlServer, read_token
 from stripscan.runtime.grading import recover_coils, station_rules
 from stripscan.runtime.inspector import tile_grid
@@ -68,13 +69,7 @@ def run_station(
         stack.enter_context(shutdown.listening())
         if station.control or by_commands:
             section = station.control or ControlSection()
-            desk = Desk(
-                station.name,
-                supervisor=supervisor,
-                orders=orders,
-                token=read_token(section.token_file),
-            )
-            stack.enter_context(ControlServer(section.listen_at, desk))
+            stack.enter_context(_server(station, section, supervisor, orders))
         try:
             supervisor.enter(LineState.WARMING)
             return _Daemon(station, shutdown, supervisor, orders, on_progress).run()
@@ -82,6 +77,19 @@ def run_station(
             if shutdown.requested:  # a source that was stopped while it was being opened
                 raise KeyboardInterrupt from None
             raise
+
+
+def _server(
+    station: Station, section: ControlSection, supervisor: Supervisor, orders: OrderBook
+) -> ControlServer:
+    desk = Desk(
+        station.name,
+        supervisor=supervisor,
+        orders=orders,
+        metrics=Metrics(station.name, supervisor=supervisor, store=station.store.path),
+        token=read_token(section.token_file),
+    )
+    return ControlServer(section.listen_at, desk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +106,8 @@ class _Daemon:
         bundle = station_bundle(self.station)
         rules = station_rules(self.station, bundle)
         with closing(load_model(self.station, bundle)) as model:
+            self.supervisor.rules = str(rules)
+            self.supervisor.bundle = (bundle.manifest.name, bundle.digest)
             return self._run_line(model, rules)
 
     def _run_line(self, model: LoadedModel, rules: Rules) -> RunResult:

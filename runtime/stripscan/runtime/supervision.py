@@ -1,6 +1,7 @@
 """What a station knows of itself while it runs, for whoever asks from another thread."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,16 +34,20 @@ class Supervisor:
         bundle: Name and digest of the bundle that inspects, once it is loaded.
         rules: The rules in force, in words.
         trouble: What is wrong until somebody mends it; empty where nothing is.
+
+    Args:
+        clock: Seconds that only grow.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self.figures = LineFigures()
         self.coil: CoilNow | None = None
         self.bundle = ("", "")
         self.rules = ""
         self.trouble = ""
         self._states = StateKeeper()
-        self._beat = ("start", time.monotonic())
+        self._beat = ("start", self._clock())
         self._loss_s: float | None = None
 
     @property
@@ -61,21 +66,22 @@ class Supervisor:
         return self.state in AT_WORK
 
     def enter(self, state: LineState) -> None:
-        """Go to a state."""
+        """Go to a state; it begins with the loop turning."""
+        self.beat(str(state))
         self._states.enter(state)
 
     def beat(self, stage: str) -> None:
         """Tell that the main loop turns, and what it does next."""
-        self._beat = (stage, time.monotonic())
+        self._beat = (stage, self._clock())
 
     def lost(self, lines: int) -> None:
         """Take note of lines that were lost just now."""
         if lines:
-            self._loss_s = time.monotonic()
+            self._loss_s = self._clock()
 
     def review(self) -> None:
         """Go to the state that fits what is known now."""
-        losing = self._loss_s is not None and time.monotonic() - self._loss_s < LOSS_MEMORY_S
+        losing = self._loss_s is not None and self._clock() - self._loss_s < LOSS_MEMORY_S
         reasons = [self.trouble] if self.trouble else []
         if losing:
             reasons.append(f"lines were lost in the last {LOSS_MEMORY_S:g} s")
@@ -84,10 +90,14 @@ class Supervisor:
         else:
             self._states.enter(LineState.INSPECTING if self.coil else LineState.READY)
 
+    def speed_m_s(self) -> float:
+        """Return the speed of the strip in m/s."""
+        return self.figures.speed_m_s(time.monotonic_ns())
+
     def hanging(self) -> str:
         """Return which stage hangs, and for how long; empty where none does."""
         stage, since_s = self._beat
-        silent_s = time.monotonic() - since_s
+        silent_s = self._clock() - since_s
         if self.state not in AT_WORK or silent_s <= HANG_S:
             return ""
         return f"the main loop has not turned for {silent_s:.0f} s; it is at: {stage}"

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from stripscan.cli.main import app
 from stripscan.runtime.control.desk import Desk
+from stripscan.runtime.control.metrics import Metrics
 from stripscan.runtime.control.server import ControlServer
 from stripscan.runtime.order_book import OrderBook
 from stripscan.runtime.station_control import parse_address
@@ -25,7 +26,9 @@ WORD = "0123456789abcdef"
 def serving(
     book: OrderBook, supervisor: Supervisor | None = None, *, token: str | None = None
 ) -> ControlServer:
-    desk = Desk("line 1", supervisor=supervisor or Supervisor(), orders=book, token=token)
+    supervisor = supervisor or Supervisor()
+    metrics = Metrics("line 1", supervisor=supervisor, store=Path("line.sqlite"))
+    desk = Desk("line 1", supervisor=supervisor, orders=book, metrics=metrics, token=token)
     return ControlServer(parse_address("127.0.0.1:0"), desk)
 
 

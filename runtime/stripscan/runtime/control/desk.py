@@ -2,7 +2,6 @@
 
 import hmac
 import json
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -10,6 +9,7 @@ from typing import Final
 
 from stripscan.contract.errors import CommandError
 from stripscan.runtime.control.bodies import parse_start
+from stripscan.runtime.control.metrics import CONTENT_TYPE, Metrics
 from stripscan.runtime.order_book import OrderBook
 from stripscan.runtime.supervision import Supervisor
 
@@ -59,20 +59,31 @@ class Desk:
         station: Name of the station.
         supervisor: What is known of it.
         orders: Where commands go.
+        metrics: What monitoring is told.
         token: What each request must bring as ``Authorization: Bearer …``, if anything.
     """
 
     def __init__(
-        self, station: str, *, supervisor: Supervisor, orders: OrderBook, token: str | None = None
+        self,
+        station: str,
+        *,
+        supervisor: Supervisor,
+        orders: OrderBook,
+        metrics: Metrics,
+        token: str | None = None,
     ) -> None:
         self._station = station
         self._supervisor = supervisor
         self._orders = orders
+        self._metrics = metrics
         self._token = token
         self._routes: dict[str, tuple[str, Callable[[Request], Answer]]] = {
             "/coils": ("POST", self._start),
             "/coils/end": ("POST", self._end),
             "/status": ("GET", self._status),
+            "/healthz": ("GET", self._health),
+            "/readyz": ("GET", self._readiness),
+            "/metrics": ("GET", self._figures),
         }
 
     def answer(self, request: Request) -> Answer:
@@ -120,6 +131,21 @@ class Desk:
             return refused(HTTPStatus.CONFLICT, str(error))
         return told(HTTPStatus.ACCEPTED, {"coil": None, "ended": ended})
 
+    def _health(self, _request: Request) -> Answer:
+        if hanging := self._supervisor.hanging():
+            return refused(HTTPStatus.SERVICE_UNAVAILABLE, hanging)
+        return told(HTTPStatus.OK, {"state": str(self._supervisor.state)})
+
+    def _readiness(self, _request: Request) -> Answer:
+        state = self._supervisor.state
+        if not self._supervisor.ready:
+            return refused(HTTPStatus.SERVICE_UNAVAILABLE, f"the station is {state}")
+        return told(HTTPStatus.OK, {"state": str(state)})
+
+    def _figures(self, _request: Request) -> Answer:
+        text = self._metrics.text()
+        return Answer(status=HTTPStatus.OK, body=text, content_type=CONTENT_TYPE)
+
     def _status(self, _request: Request) -> Answer:
         supervisor = self._supervisor
         figures, name_digest = supervisor.figures, supervisor.bundle
@@ -130,7 +156,7 @@ class Desk:
                 "state": str(supervisor.state),
                 "reason": supervisor.reason,
                 "coil": _coil(supervisor),
-                "speed_m_s": round(figures.speed_m_s(time.monotonic_ns()), 3),
+                "speed_m_s": round(supervisor.speed_m_s(), 3),
                 "latency_p50_ms": figures.latency.percentile_ms(50),
                 "latency_p99_ms": figures.latency.percentile_ms(99),
                 "lost_lines": figures.lost_lines,
