@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from stripscan.contract.errors import CameraError
@@ -17,13 +16,11 @@ from stripscan.runtime.inspector import tile_grid
 from stripscan.runtime.line import Line, RunResult
 from stripscan.runtime.line_state import LineState
 from stripscan.runtime.order_book import OrderBook
-from stripscan.runtime.rules.load import Rules
 from stripscan.runtime.shutdown import Shutdown
 from stripscan.runtime.sources import open_source
 from stripscan.runtime.station import Station
 from stripscan.runtime.station_control import ControlSection
 from stripscan.runtime.station_model import (
-    LoadedModel,
     default_bundle_path,
     load_model,
     station_bundle,
@@ -31,6 +28,7 @@ from stripscan.runtime.station_model import (
 )
 from stripscan.runtime.store import Store
 from stripscan.runtime.supervision import Supervisor
+from stripscan.runtime.systemd import Notifier
 
 __all__ = [
     "Progress",
@@ -63,7 +61,8 @@ def run_station(
     """
     shutdown = Shutdown()
     by_commands = station.coil.control == "commands"
-    supervisor = Supervisor()
+    notifier = Notifier()
+    supervisor = Supervisor(notifier=notifier)
     orders = OrderBook("the station is warming up" if by_commands else _ONE_COIL)
     with ExitStack() as stack:
         stack.enter_context(shutdown.listening())
@@ -71,8 +70,20 @@ def run_station(
             section = station.control or ControlSection()
             stack.enter_context(_server(station, section, supervisor, orders))
         try:
-            supervisor.enter(LineState.WARMING)
-            return _Daemon(station, shutdown, supervisor, orders, on_progress).run()
+            with notifier.starting():
+                supervisor.enter(LineState.WARMING)
+                line = _warmed_up(
+                    station,
+                    stack,
+                    shutdown=shutdown,
+                    supervisor=supervisor,
+                    orders=orders,
+                    on_progress=on_progress,
+                )
+            if by_commands:
+                return line.run()
+            coil = station.coil.id or f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{station.name}"
+            return line.run(PlannedCoil(id=coil, length_m=station.coil.length_m))
         except CameraError:
             if shutdown.requested:  # a source that was stopped while it was being opened
                 raise KeyboardInterrupt from None
@@ -92,46 +103,37 @@ def _server(
     return ControlServer(section.listen_at, desk)
 
 
-@dataclass(frozen=True, slots=True)
-class _Daemon:
-    """A station that is being run."""
-
-    station: Station
-    shutdown: Shutdown
-    supervisor: Supervisor
-    orders: OrderBook
-    on_progress: Callable[[Progress], None]
-
-    def run(self) -> RunResult:
-        bundle = station_bundle(self.station)
-        rules = station_rules(self.station, bundle)
-        with closing(load_model(self.station, bundle)) as model:
-            self.supervisor.rules = str(rules)
-            self.supervisor.bundle = (bundle.manifest.name, bundle.digest)
-            return self._run_line(model, rules)
-
-    def _run_line(self, model: LoadedModel, rules: Rules) -> RunResult:
-        station = self.station
-        opened = open_source(station)
-        self.shutdown.on_request(opened.stop)
-        with Store.open(station.store.path) as store:
-            recover_coils(store, rules)
-            with opened as source:
-                tile_grid(station, model.bundle.manifest, width_px=source.width_px)
-                line = Line(
-                    station=station,
-                    source=source,
-                    store=store,
-                    model=model,
-                    rules=rules,
-                    flat_field=station_flat_field(station, width_px=source.width_px),
-                    orders=self.orders,
-                    supervisor=self.supervisor,
-                    on_progress=self.on_progress,
-                )
-                self.shutdown.on_request(line.stop)
-                if station.coil.control == "commands":
-                    self.orders.open(record.id for record in store.coils())
-                    return line.run()
-                coil = station.coil.id or f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{station.name}"
-                return line.run(PlannedCoil(id=coil, length_m=station.coil.length_m))
+def _warmed_up(
+    station: Station,
+    stack: ExitStack,
+    *,
+    shutdown: Shutdown,
+    supervisor: Supervisor,
+    orders: OrderBook,
+    on_progress: Callable[[Progress], None],
+) -> Line:
+    """Return a line that is ready to run; what it holds is given back by the stack."""
+    bundle = station_bundle(station)
+    rules = station_rules(station, bundle)
+    model = stack.enter_context(closing(load_model(station, bundle)))
+    opened = open_source(station)
+    shutdown.on_request(opened.stop)
+    store = stack.enter_context(Store.open(station.store.path))
+    recover_coils(store, rules)
+    source = stack.enter_context(opened)
+    tile_grid(station, bundle.manifest, width_px=source.width_px)
+    line = Line(
+        station=station,
+        source=source,
+        store=store,
+        model=model,
+        rules=rules,
+        flat_field=station_flat_field(station, width_px=source.width_px),
+        orders=orders,
+        supervisor=supervisor,
+        on_progress=on_progress,
+    )
+    shutdown.on_request(line.stop)
+    if station.coil.control == "commands":
+        orders.open(record.id for record in store.coils())
+    return line

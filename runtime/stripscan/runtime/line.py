@@ -87,10 +87,16 @@ class Line:
         # Blocks are judged before they are cut: half of a repeated image is none.
         self._trust = BlockTrust()
         self._run: CoilRun | None = None
+        self._show_what_inspects()
         self._coil = ""
         self._coils = 0
         self._idle_lines = 0
         self._stopped = False
+
+    def _show_what_inspects(self) -> None:
+        bundle = self._model.bundle
+        self._supervisor.bundle = (bundle.manifest.name, bundle.digest)
+        self._supervisor.rules = str(self._rules)
 
     def stop(self) -> None:
         """End early, from any thread; lines that have arrived are still inspected."""

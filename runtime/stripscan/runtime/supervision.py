@@ -9,6 +9,7 @@ from stripscan.runtime.coil_run import Progress
 from stripscan.runtime.coil_switch import PlannedCoil
 from stripscan.runtime.line_figures import LineFigures
 from stripscan.runtime.line_state import AT_WORK, LineState, StateKeeper
+from stripscan.runtime.systemd import Notifier
 
 LOSS_MEMORY_S: Final = 10.0
 """How long a station counts as degraded after it lost lines."""
@@ -37,10 +38,14 @@ class Supervisor:
 
     Args:
         clock: Seconds that only grow.
+        notifier: How systemd is told; as the environment says where None.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, notifier: Notifier | None = None
+    ) -> None:
         self._clock = clock
+        self._notifier = notifier or Notifier()
         self.figures = LineFigures()
         self.coil: CoilNow | None = None
         self.bundle = ("", "")
@@ -68,11 +73,13 @@ class Supervisor:
     def enter(self, state: LineState) -> None:
         """Go to a state; it begins with the loop turning."""
         self.beat(str(state))
-        self._states.enter(state)
+        self._enter(state)
 
     def beat(self, stage: str) -> None:
         """Tell that the main loop turns, and what it does next."""
         self._beat = (stage, self._clock())
+        if self.ready:
+            self._notifier.feed_watchdog()
 
     def lost(self, lines: int) -> None:
         """Take note of lines that were lost just now."""
@@ -86,9 +93,9 @@ class Supervisor:
         if losing:
             reasons.append(f"lines were lost in the last {LOSS_MEMORY_S:g} s")
         if reasons:
-            self._states.enter(LineState.DEGRADED, "; ".join(reasons))
+            self._enter(LineState.DEGRADED, "; ".join(reasons))
         else:
-            self._states.enter(LineState.INSPECTING if self.coil else LineState.READY)
+            self._enter(LineState.INSPECTING if self.coil else LineState.READY)
 
     def speed_m_s(self) -> float:
         """Return the speed of the strip in m/s."""
@@ -101,3 +108,14 @@ class Supervisor:
         if self.state not in AT_WORK or silent_s <= HANG_S:
             return ""
         return f"the main loop has not turned for {silent_s:.0f} s; it is at: {stage}"
+
+    def _enter(self, state: LineState, reason: str = "") -> None:
+        was_ready = self.ready
+        if not self._states.enter(state, reason):
+            return
+        fields = {"STATUS": f"{state}: {reason}" if reason else str(state)}
+        if self.ready and not was_ready:
+            fields = {"READY": "1"} | fields
+        elif state is LineState.STOPPING:
+            fields = {"STOPPING": "1"} | fields
+        self._notifier.send(**fields)
