@@ -16,7 +16,7 @@ from stripscan.runtime.inspector import tile_grid
 from stripscan.runtime.line import Line, RunResult
 from stripscan.runtime.line_state import LineState
 from stripscan.runtime.order_book import OrderBook
-from stripscan.runtime.shutdown import Shutdown
+from stripscan.runtime.shutdown import Hangup, Shutdown
 from stripscan.runtime.sources import open_source
 from stripscan.runtime.station import Station
 from stripscan.runtime.station_control import ControlSection
@@ -51,6 +51,8 @@ def run_station(
 ) -> RunResult:
     """Inspect one coil, or coil after coil as commands tell, until SIGINT or SIGTERM.
 
+    SIGHUP reads the rules again, for the coil that runs and all after it.
+
     Args:
         station: What to run.
         on_progress: Called after each band.
@@ -59,13 +61,14 @@ def run_station(
         StripscanError: The source, the model or the store failed. What was inspected until then
             is in the store, and the coil is marked as failed.
     """
-    shutdown = Shutdown()
+    shutdown, hangup = Shutdown(), Hangup()
     by_commands = station.coil.control == "commands"
     notifier = Notifier()
     supervisor = Supervisor(notifier=notifier)
     orders = OrderBook("the station is warming up" if by_commands else _ONE_COIL)
     with ExitStack() as stack:
         stack.enter_context(shutdown.listening())
+        stack.enter_context(hangup.listening())
         if station.control or by_commands:
             section = station.control or ControlSection()
             stack.enter_context(_server(station, section, supervisor, orders))
@@ -76,6 +79,7 @@ def run_station(
                     station,
                     stack,
                     shutdown=shutdown,
+                    hangup=hangup,
                     supervisor=supervisor,
                     orders=orders,
                     on_progress=on_progress,
@@ -108,6 +112,7 @@ def _warmed_up(
     stack: ExitStack,
     *,
     shutdown: Shutdown,
+    hangup: Hangup,
     supervisor: Supervisor,
     orders: OrderBook,
     on_progress: Callable[[Progress], None],
@@ -131,6 +136,7 @@ def _warmed_up(
         flat_field=station_flat_field(station, width_px=source.width_px),
         orders=orders,
         supervisor=supervisor,
+        reload=hangup.taken,
         on_progress=on_progress,
     )
     shutdown.on_request(line.stop)

@@ -12,6 +12,7 @@ from stripscan.runtime.block_feed import BlockFeed
 from stripscan.runtime.coil_run import CoilRun, Progress
 from stripscan.runtime.coil_switch import CoilChange, CoilSwitch, PlannedCoil
 from stripscan.runtime.conditioning.flat_field import FlatField
+from stripscan.runtime.grading import station_rules
 from stripscan.runtime.line_state import LineState
 from stripscan.runtime.order_book import OrderBook
 from stripscan.runtime.rules.load import Rules
@@ -57,6 +58,7 @@ class Line:
         flat_field: Gain and offset of the camera's columns, if they were learned.
         orders: Changes of the coil.
         supervisor: Who is told what happens.
+        reload: Whether somebody has asked since the last call to read the rules again.
         on_progress: Called after each band.
     """
 
@@ -71,6 +73,7 @@ class Line:
         flat_field: FlatField | None,
         orders: OrderBook,
         supervisor: Supervisor,
+        reload: Callable[[], bool],
         on_progress: Callable[[Progress], None],
     ) -> None:
         self._station = station
@@ -81,6 +84,7 @@ class Line:
         self._flat_field = flat_field
         self._orders = orders
         self._supervisor = supervisor
+        self._reload = reload
         self._on_progress = on_progress
         self._acquisition = Acquisition(source)
         self._switch = CoilSwitch()
@@ -143,6 +147,8 @@ class Line:
         self._supervisor.beat("waiting for lines")
 
     def _turn(self, block: Block | None) -> None:
+        if self._reload():
+            self._read_rules()
         for order in self._orders.take():
             self._switch.order(order)
         if block is None:
@@ -159,6 +165,18 @@ class Line:
                 self._change(part)
             elif self._run is not None:
                 self._run.push(part, doubt=doubt)
+
+    def _read_rules(self) -> None:
+        """Judge by the rules as they are now; where they are wrong, go on with those before."""
+        try:
+            self._rules = station_rules(self._station, self._model.bundle)
+        except StripscanError as error:
+            logger.error("rules are not reloaded", extra={"reason": str(error)})
+            return
+        if self._run is not None:
+            self._run.use_rules(self._rules)
+        self._show_what_inspects()
+        logger.info("rules are reloaded", extra={"rules": str(self._rules)})
 
     def _settle(self) -> None:
         """Carry out what was ordered and has met no block: none comes any more."""

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a wish to stop, from the first moment of a run to its last."""
+"""Signals as wishes, from the first moment of a run to its last: to stop, or to read anew."""
 
 import signal
 import threading
@@ -57,3 +57,31 @@ class Shutdown:
             yield
         finally:
             restore()
+
+
+class Hangup:
+    """Remembers SIGHUP, which asks a daemon to read its files again."""
+
+    def __init__(self) -> None:
+        self._requested = False
+
+    def taken(self) -> bool:
+        """Return whether the signal has come since the last call."""
+        requested, self._requested = self._requested, False
+        return requested
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take the signal; outside the main thread that cannot be, and nothing is changed."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def remember(_number: int, _frame: FrameType | None) -> None:
+            self._requested = True
+
+        before = signal.signal(signal.SIGHUP, remember)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGHUP, before)

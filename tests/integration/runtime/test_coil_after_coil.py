@@ -1,5 +1,6 @@
 """Coils that follow each other under a camera that never stops."""
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,10 @@ import pytest
 from stripscan.contract.errors import CommandError
 from stripscan.runtime.coil_switch import PlannedCoil
 from stripscan.runtime.order_book import OrderBook
+from stripscan.runtime.shutdown import Hangup
+from stripscan.runtime.station_rules import RulesSection
 from stripscan.runtime.store import CoilRecord, Store
+from unit.runtime.inspection_samples import station
 from unit.runtime.line_samples import (
     LINES,
     Tape,
@@ -18,6 +22,7 @@ from unit.runtime.line_samples import (
     spotted,
     told_of,
 )
+from unit.runtime.rules_samples import HEAD, write_rules
 
 
 @pytest.fixture
@@ -123,3 +128,38 @@ def test_orders_that_cannot_be_are_refused(store: Path) -> None:
     run(store, Tape(spotted(LINES)), book=book)
     with pytest.raises(CommandError, match="the station stops"):
         book.start(PlannedCoil(id="late"))
+
+
+RULE = '[[severity]]\nname = "all"\nmin_area_mm2 = 0\nseverity = "{}"\n'
+
+
+def test_sighup_reads_the_rules_again_and_a_bad_file_changes_nothing(
+    store: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = write_rules(tmp_path, RULE.format("minor"))
+    setup = station().model_copy(update={"rules": RulesSection(path=first.source)})
+    book, hangup = open_book(), Hangup()
+
+    def rules(text: str) -> None:
+        first.source.write_text(HEAD + text, encoding="utf-8")
+        signal.raise_signal(signal.SIGHUP)
+
+    tape = Tape(
+        spotted(8 * LINES),
+        during={
+            1: [start(book, "a")],
+            2: [lambda: rules(RULE.format("major"))],
+            4: [start(book, "b")],
+            5: [lambda: rules(RULE.format("terrible"))],
+        },
+    )
+    with hangup.listening():
+        run(store, tape, book=book, hangup=hangup, setup=setup)
+    with Store.open(store, readonly=True) as opened:
+        for name in ("a", "b"):
+            assert {d.severity for d in opened.defects(name)} == {"major"}
+            assert RULE.format("major") in opened.gradings(name)[0].rules_text
+            assert {i.status for i in opened.coverage(name)} == {"inspected"}
+    bad = [r for r in caplog.records if r.message == "rules are not reloaded"]
+    assert len(bad) == 1
+    assert "rules.toml:7: severity[1].severity" in bad[0].reason  # type: ignore[attr-defined]

@@ -19,6 +19,8 @@ from stripscan.runtime.line import Line, RunResult
 from stripscan.runtime.line_state import LineState
 from stripscan.runtime.order_book import OrderBook
 from stripscan.runtime.rules.load import load_rules
+from stripscan.runtime.shutdown import Hangup
+from stripscan.runtime.station import Station
 from stripscan.runtime.station_model import LoadedModel
 from stripscan.runtime.store import Store
 from stripscan.runtime.supervision import Supervisor
@@ -97,19 +99,22 @@ def run(
     book: OrderBook | None = None,
     coil: str | None = None,
     supervisor: Supervisor | None = None,
+    hangup: Hangup | None = None,
+    setup: Station | None = None,
 ) -> RunResult:
     """Run a line over a tape, with a store at ``path``."""
     supervisor = supervisor or Supervisor()
     supervisor.enter(LineState.WARMING)
     with Store.open(path) as store, tape as source:
         line = Line(
-            station=station(),
+            station=setup or station(),
             source=source,
             store=store,
             model=model(),
             rules=load_rules(None),
             flat_field=None,
             supervisor=supervisor,
+            reload=(hangup or Hangup()).taken,
             orders=book or OrderBook("one coil"),
             on_progress=lambda _: None,
         )
