@@ -15,6 +15,7 @@ from stripscan.runtime.grading import recover_coils, station_rules
 from stripscan.runtime.inspector import tile_grid
 from stripscan.runtime.line import Line, RunResult
 from stripscan.runtime.line_state import LineState
+from stripscan.runtime.model_keeper import ModelKeeper
 from stripscan.runtime.order_book import OrderBook
 from stripscan.runtime.shutdown import Hangup, Shutdown
 from stripscan.runtime.sources import open_source
@@ -120,7 +121,7 @@ def _warmed_up(
     """Return a line that is ready to run; what it holds is given back by the stack."""
     bundle = station_bundle(station)
     rules = station_rules(station, bundle)
-    model = stack.enter_context(closing(load_model(station, bundle)))
+    models = stack.enter_context(closing(ModelKeeper(station, load_model(station, bundle))))
     opened = open_source(station)
     shutdown.on_request(opened.stop)
     store = stack.enter_context(Store.open(station.store.path))
@@ -131,7 +132,7 @@ def _warmed_up(
         station=station,
         source=source,
         store=store,
-        model=model,
+        models=models,
         rules=rules,
         flat_field=station_flat_field(station, width_px=source.width_px),
         orders=orders,

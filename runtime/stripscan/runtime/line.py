@@ -14,12 +14,12 @@ from stripscan.runtime.coil_switch import CoilChange, CoilSwitch, PlannedCoil
 from stripscan.runtime.conditioning.flat_field import FlatField
 from stripscan.runtime.grading import station_rules
 from stripscan.runtime.line_state import LineState
+from stripscan.runtime.model_keeper import ModelKeeper
 from stripscan.runtime.order_book import OrderBook
 from stripscan.runtime.rules.load import Rules
 from stripscan.runtime.sources import FrameSource
 from stripscan.runtime.sources.base import CountingSource
 from stripscan.runtime.station import Station
-from stripscan.runtime.station_model import LoadedModel
 from stripscan.runtime.store import Store
 from stripscan.runtime.store_records import CoilStatus
 from stripscan.runtime.supervision import CoilNow, Supervisor
@@ -53,7 +53,7 @@ class Line:
         station: The station.
         source: Where the lines come from; entered.
         store: Where everything goes.
-        model: What inspects it.
+        models: What inspects it, and what may follow.
         rules: Severity and grade.
         flat_field: Gain and offset of the camera's columns, if they were learned.
         orders: Changes of the coil.
@@ -68,7 +68,7 @@ class Line:
         station: Station,
         source: FrameSource,
         store: Store,
-        model: LoadedModel,
+        models: ModelKeeper,
         rules: Rules,
         flat_field: FlatField | None,
         orders: OrderBook,
@@ -79,7 +79,7 @@ class Line:
         self._station = station
         self._source = source
         self._store = store
-        self._model = model
+        self._models = models
         self._rules = rules
         self._flat_field = flat_field
         self._orders = orders
@@ -98,7 +98,7 @@ class Line:
         self._stopped = False
 
     def _show_what_inspects(self) -> None:
-        bundle = self._model.bundle
+        bundle = self._models.model.bundle
         self._supervisor.bundle = (bundle.manifest.name, bundle.digest)
         self._supervisor.rules = str(self._rules)
 
@@ -143,6 +143,7 @@ class Line:
         if self._stopped:
             self._supervisor.enter(LineState.STOPPING)
         else:
+            self._supervisor.trouble = self._models.trouble
             self._supervisor.review()
         self._supervisor.beat("waiting for lines")
 
@@ -169,7 +170,7 @@ class Line:
     def _read_rules(self) -> None:
         """Judge by the rules as they are now; where they are wrong, go on with those before."""
         try:
-            self._rules = station_rules(self._station, self._model.bundle)
+            self._rules = station_rules(self._station, self._models.model.bundle)
         except StripscanError as error:
             logger.error("rules are not reloaded", extra={"reason": str(error)})
             return
@@ -189,7 +190,10 @@ class Line:
     def _change(self, change: CoilChange) -> None:
         self._pass_over(change.passed_lines)
         self._end("complete", tail=change)
+        if self._models.change():
+            self._show_what_inspects()
         if change.coil is not None:
+            self._models.look(self._rules)
             self._run = self._begin(change.coil, lines_before=self._idle_lines)
             self._idle_lines = 0
 
@@ -199,7 +203,7 @@ class Line:
         run = CoilRun(
             coil=coil,
             station=self._station,
-            model=self._model,
+            model=self._models.model,
             rules=self._rules,
             store=self._store,
             width_px=self._source.width_px,

@@ -17,6 +17,7 @@ from stripscan.contract.defect import Defect
 from stripscan.runtime.coil_switch import PlannedCoil
 from stripscan.runtime.line import Line, RunResult
 from stripscan.runtime.line_state import LineState
+from stripscan.runtime.model_keeper import ModelKeeper
 from stripscan.runtime.order_book import OrderBook
 from stripscan.runtime.rules.load import load_rules
 from stripscan.runtime.shutdown import Hangup
@@ -29,6 +30,11 @@ from unit.runtime.inspection_samples import BoxEngine, block, manifest, metal, s
 Pixels = NDArray[np.uint8]
 WIDTH = 96
 LINES = 80  # of each block
+
+
+class BoundEngine(BoxEngine):
+    def close(self) -> None:
+        pass
 
 
 class Tape:
@@ -83,7 +89,7 @@ class Tape:
 
 def model() -> LoadedModel:
     bundle = Bundle(path=Path("made"), manifest=manifest(), raw_manifest=b"{}", signature=None)
-    return LoadedModel(bundle=bundle, engine=BoxEngine())
+    return LoadedModel(bundle=bundle, engine=BoundEngine())
 
 
 def open_book() -> OrderBook:
@@ -101,16 +107,18 @@ def run(
     supervisor: Supervisor | None = None,
     hangup: Hangup | None = None,
     setup: Station | None = None,
+    models: ModelKeeper | None = None,
 ) -> RunResult:
     """Run a line over a tape, with a store at ``path``."""
     supervisor = supervisor or Supervisor()
+    setup = setup or station()
     supervisor.enter(LineState.WARMING)
     with Store.open(path) as store, tape as source:
         line = Line(
-            station=setup or station(),
+            station=setup,
             source=source,
             store=store,
-            model=model(),
+            models=models or ModelKeeper(setup, model()),
             rules=load_rules(None),
             flat_field=None,
             supervisor=supervisor,

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from stripscan.contract.errors import StoreError
 from stripscan.runtime.conditioning.station_field import station_flat_field
+from stripscan.runtime.control.server import read_token
 from stripscan.runtime.daemon import Progress as Where
 from stripscan.runtime.daemon import RunResult, run_station, station_bundle, station_engine
 from stripscan.runtime.golden import require_golden
@@ -58,7 +59,7 @@ def _checked(station: Station) -> str:
     """Return what a station would work with; nothing is written, and no live source is touched.
 
     Raises:
-        StripscanError: The bundle, the rules, the source or the store would stop a run.
+        StripscanError: The bundle, the rules, the source, the token or the store would stop a run.
     """
     bundle = station_bundle(station)
     rules = station_rules(station, bundle)
@@ -71,6 +72,8 @@ def _checked(station: Station) -> str:
     else:
         with source:
             station_flat_field(station, width_px=source.width_px)
+    if station.control:
+        read_token(station.control.token_file)
     path, coil = station.store.path, station.coil.id
     if path.exists():
         with Store.open(path, readonly=True) as store:
