@@ -125,9 +125,9 @@ def _models_in(field: FieldInfo | None) -> Iterator[type[BaseModel]]:
 
 
 def _members(annotation: Any) -> tuple[Any, ...]:
-    """Return the members of a union without None, or the annotation itself."""
-    if get_origin(annotation) in (Union, types.UnionType):
-        return tuple(m for m in get_args(annotation) if m is not types.NoneType)
+    """Return the members of a union without None, of an array, or the annotation itself."""
+    if get_origin(annotation) in (Union, types.UnionType, tuple):
+        return tuple(m for m in get_args(annotation) if m not in (types.NoneType, Ellipsis))
     return (annotation,)
 
 
@@ -171,7 +171,10 @@ def _wrong(
         where = f"{_dotted(path)}: " if path else ""  # a rule of the whole file has no key
         return f"{where}{detail['ctx']['error']}"
     if field is None or any(_models_in(field)):
-        return f"{_dotted(path)} must be a table of its own, [{_dotted(path)}]"
+        header = f"[{_dotted(path)}]"
+        if field is not None and get_origin(field.annotation) is tuple:
+            return f"{_dotted(path)} must be a list of tables, each below its own [{header}]"
+        return f"{_dotted(path)} must be a table of its own, {header}"
     value = json.dumps(detail["input"], default=str)
     return f"{_dotted(path)} = {value}: it must be {allowed(field)}"
 

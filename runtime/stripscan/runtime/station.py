@@ -13,6 +13,7 @@ from stripscan.runtime.engines.base import EngineName, Precision
 from stripscan.runtime.engines.triton_wire import TritonServer
 from stripscan.runtime.problems import describe
 from stripscan.runtime.section import RelPath, Section, unit
+from stripscan.runtime.station_rolls import RollRepeatSection, RollSection
 
 DEFAULT_BUNDLE = "default"
 """What ``bundle.path`` says for the bundle that comes with stripscan."""
@@ -275,11 +276,20 @@ class Station(Section):
     triton: TritonSection | None = None
     stitch: StitchSection = StitchSection()
     report: ReportSection = ReportSection()
+    roll: tuple[RollSection, ...] = Field(default=(), strict=False)
+    roll_repeat: RollRepeatSection = RollRepeatSection()
 
     @model_validator(mode="after")
     def _server_is_known(self) -> "Station":
         if (self.inference.engine == "triton") != (self.triton is not None):
             raise ValueError('engine = "triton" in [inference] and a table [triton] go together')
+        return self
+
+    @model_validator(mode="after")
+    def _rolls_are_told_apart(self) -> "Station":
+        names = [roll.name for roll in self.roll]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f'two tables [[roll]] have the name = "{twice}": give each its own')
         return self
 
 

@@ -26,6 +26,7 @@ from stripscan.runtime.station import (
     VideoSource,
     load_station,
 )
+from stripscan.runtime.station_rolls import RollRepeatSection, RollSection
 
 PAGE = Path(__file__).parents[3] / "docs/reference/station.md"
 
@@ -39,11 +40,25 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[camera]": CameraSection,
     "[stitch]": StitchSection,
     "[report]": ReportSection,
+    "[[roll]]": RollSection,
+    "[roll_repeat]": RollRepeatSection,
     '[source] with kind = "folder"': FolderSource,
     '[source] with kind = "video"': VideoSource,
     '[source] with kind = "simulator"': SimulatorSource,
 }
-TABLES = {"coil", "store", "bundle", "inference", "triton", "camera", "stitch", "report", "source"}
+TABLES = {
+    "coil",
+    "store",
+    "bundle",
+    "inference",
+    "triton",
+    "camera",
+    "stitch",
+    "report",
+    "roll",
+    "roll_repeat",
+    "source",
+}
 
 
 def rows(title: str) -> dict[str, dict[str, str]]:
@@ -100,7 +115,7 @@ def test_the_page_has_every_table(tmp_path: Path) -> None:
     assert titles == list(SECTIONS)
     tables = set(Station.model_fields) - {"name"}
     assert tables == TABLES
-    assert {t[1:].split("]")[0] for t in titles if t.startswith("[")} == tables
+    assert {t.lstrip("[").split("]")[0] for t in titles if t.startswith("[")} == tables
 
 
 def test_the_example_loads(tmp_path: Path) -> None:

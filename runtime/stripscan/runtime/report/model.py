@@ -11,6 +11,7 @@ from stripscan.contract.classes import DefectClass
 from stripscan.contract.coverage import CoverageInterval, CoverageStatus
 from stripscan.contract.defect import Defect
 from stripscan.contract.rle import Runs
+from stripscan.contract.roll_repeat import RollRepeat
 from stripscan.runtime.store import CoilRecord, Picture, Store
 
 SEVERITIES: Final = ("critical", "major", "minor")
@@ -87,6 +88,7 @@ class Report:
         coverage: Stretches by camera, then metre; together they are the coil, without a gap.
         coverage_totals: One for each status.
         classes: One for each class of the bundle, and for any other that was found.
+        roll_repeats: Marks of damaged rolls, by number.
         latency: Percentiles of the run.
         throughput_mpx_s: Throughput in Mpx/s.
     """
@@ -98,6 +100,7 @@ class Report:
     coverage: tuple[CoverageSpan, ...]
     coverage_totals: tuple[CoverageTotal, ...]
     classes: tuple[ClassTotal, ...]
+    roll_repeats: tuple[RollRepeat, ...]
     latency: Latency
     throughput_mpx_s: float | None
 
@@ -130,6 +133,7 @@ def build_report(store: Store, coil_id: str, *, max_pictures: int = MAX_PICTURES
         found = sorted(store.defects(coil_id), key=_from_the_worst)
         masks = store.masks(coil_id)
         intervals = store.coverage(coil_id)
+        repeats = store.roll_repeats(coil_id)
         pictures = {d.number: store.picture(coil_id, d.number) for d in found[:max_pictures]}
     no_mask = np.empty((0, 3), np.int64)
     length_m = coil.length_m
@@ -154,6 +158,7 @@ def build_report(store: Store, coil_id: str, *, max_pictures: int = MAX_PICTURES
         coverage=coverage,
         coverage_totals=_coverage_totals(coverage),
         classes=_class_totals(coil.classes, found),
+        roll_repeats=repeats,
         latency=Latency(
             p50_ms=_figure(coil, "latency_p50_ms"),
             p99_ms=_figure(coil, "latency_p99_ms"),
