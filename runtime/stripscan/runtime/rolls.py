@@ -121,11 +121,19 @@ class RollWatch:
             prints=[(last - turn, place) for turn, place in reversed(prints)],
         )
         for series in self._open:
-            if series.take_over(found):
+            if self._may_be_double(series) and series.take_over(found):
                 return self._record(series, DefectPhase.UPDATE, defects)
         self._count += 1
         self._open.append(found)
         return self._record(found, DefectPhase.NEW, defects)
+
+    def _may_be_double(self, series: RollSeries) -> bool:
+        """Return whether no known roll speaks for the period of a series against half of it."""
+        rolls = [
+            self._periods.rolls_at(series.period_mm / part, error_mm=series.period_error_mm)
+            for part in (1, 2)
+        ]
+        return not rolls[0] or bool(rolls[1])
 
     def _record(
         self, series: RollSeries, phase: DefectPhase, defects: tuple[int, ...]

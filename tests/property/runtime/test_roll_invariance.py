@@ -33,7 +33,7 @@ def coils(draw: st.DrawFn) -> list[Defect]:
 @given(coil=coils(), cuts=st.lists(st.integers(0, 90), max_size=6), shuffle=st.randoms())
 @settings(max_examples=40)
 def test_a_coil_may_be_cut_and_its_pushes_shuffled(
-    coil: list[Defect], cuts: list[int], shuffle: object
+    coil: list[Defect], cuts: list[int], shuffle: random.Random
 ) -> None:
     watch = a_watch(ROLLS)
     said = []

@@ -111,6 +111,15 @@ def test_two_marks_of_one_roll_are_two_repeats() -> None:
     assert [r.across_mm for r in found] == pytest.approx([300, 700])
 
 
+def test_a_second_mark_half_a_turn_on_does_not_halve_a_known_roll() -> None:
+    marks = [
+        x for turn, x in enumerate(prints(40, period_m=PERIOD_M / 2)) if not turn % 2 or turn > 9
+    ]
+    for rolls, expected in (([WORK_ROLL], [(("F7",), 20), (("F7",), 15)]), ([], [((), 35)])):
+        found = at_the_end(records(defects_at((x, 400) for x in marks), rolls))
+        assert [(r.rolls, r.prints) for r in found] == expected
+
+
 def test_a_mark_in_two_pieces_is_one_repeat_with_all_its_defects() -> None:
     places = [(x + shift, 400) for x in prints(8) for shift in (0, 0.012)]
     (found,) = at_the_end(records(defects_at(places), [WORK_ROLL]))
