@@ -59,12 +59,14 @@ class Mark:
         jitter_mm: Deviation of a print along and across.
         slip: Deviation of a turn as a share of the period; it adds up.
         missing: Share of prints that are not found.
+        across_mm: Where it is; anywhere where None.
     """
 
     turns: int = 60
     jitter_mm: float = 2.0
     slip: float = 0.0005
     missing: float = 0.0
+    across_mm: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +103,13 @@ def lanes(rng: np.random.Generator) -> Places:
         count = rng.poisson(LENGTH_M / 3)
         found.append(rng.uniform((0, across - 10), (LENGTH_M, across + 10), (count, 2)))
     return np.concatenate(found)
+
+
+def one_lane(rng: np.random.Generator) -> Places:
+    """Return a lane of 20 mm in the middle with a defect every 3 m, and 1 a metre elsewhere."""
+    count = rng.poisson(LENGTH_M / 3)
+    lane = rng.uniform((0, STRIP_MM / 2 - 10), (LENGTH_M, STRIP_MM / 2 + 10), (count, 2))
+    return np.concatenate([even(1.0)(rng), lane])
 
 
 def clusters(rng: np.random.Generator) -> Places:
@@ -140,6 +149,12 @@ SCENARIOS = (
     Scenario(name="clutter only, lanes", mark=None, clutter=lanes, coils=50),
     Scenario(name="clutter only, clusters", mark=None, clutter=clusters, coils=100),
     Scenario(name="clutter only, bursts", mark=None, clutter=bursts, coils=20),
+    Scenario(
+        name="hard, in a lane of clutter",
+        mark=replace(HARD, across_mm=STRIP_MM / 2),
+        clutter=one_lane,
+        coils=40,
+    ),
 )
 
 
@@ -173,7 +188,7 @@ def make_coil(scenario: Scenario, rng: np.random.Generator) -> Coil:
     mark, roll = scenario.mark, ROLLS[rng.integers(len(ROLLS))]
     diameter_mm = roll.diameter_mm - rng.uniform(0, roll.wear_mm)
     period_mm = math.pi * diameter_mm * roll.elongation
-    start_m, across_mm = rng.uniform(20, 500), rng.uniform(50, 950)
+    start_m, across_mm = rng.uniform(20, 500), mark.across_mm or rng.uniform(50, 950)
     turns = period_mm / 1000 * (1 + rng.normal(0, mark.slip, mark.turns))
     along = start_m + np.cumsum(turns) + rng.normal(0, mark.jitter_mm / 1000, mark.turns)
     across = across_mm + rng.normal(0, mark.jitter_mm, mark.turns)
