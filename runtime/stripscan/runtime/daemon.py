@@ -318,6 +318,7 @@ class _Run:
             "latency_max_ms": self._latency.max_ms,
             "throughput_mpx_s": self._throughput_mpx_s(),
             "dropped_blocks": self._acquisition.dropped_blocks,
+            **self._inspector.stats,
         }
 
 

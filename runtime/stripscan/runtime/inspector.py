@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +17,19 @@ from stripscan.contract.tiling import TileGrid
 from stripscan.runtime.axis import CoilAxis
 from stripscan.runtime.bands import Band, BandBuilder, Span
 from stripscan.runtime.edges import StripEdges
+from stripscan.runtime.encoder import Encoder, Placed
 from stripscan.runtime.engines.base import Engine
 from stripscan.runtime.measure import Metric
 from stripscan.runtime.segment import Segmenter
 from stripscan.runtime.station import Station
 from stripscan.runtime.stitching import Reach, Step, StreamingLabeller
-from stripscan.runtime.store_records import Picture
+from stripscan.runtime.store_records import Picture, Stat
 from stripscan.runtime.tracker import Changes, DefectTracker
 from stripscan.runtime.trust import BlockTrust
 from stripscan.runtime.window import LineWindow
 
 _WINDOW_TILES = 4
+_SEEN = (CoverageStatus.INSPECTED, CoverageStatus.DEGRADED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +76,10 @@ class CoilInspector:
         self._grid = grid
         self._camera = camera
         self._axis = CoilAxis()
-        self._trust = BlockTrust()
+        self._encoder = (
+            Encoder(station.encoder, mm_per_line=camera.mm_per_line) if station.encoder else None
+        )
+        self._trust = BlockTrust(mm_per_px=camera.mm_per_px)
         self._bands = BandBuilder(grid)
         self._segmenter = Segmenter(engine, grid, batch=inference.batch)
         self._labeller = StreamingLabeller(width_px=width_px, reach=reach)
@@ -109,15 +115,29 @@ class CoilInspector:
         """Defects that were reported so far."""
         return self._tracker.count
 
+    @property
+    def stats(self) -> dict[str, Stat]:
+        """Figures for the record of the coil."""
+        figures: dict[str, Stat] = {}
+        if self._encoder:
+            figures["reversals"] = self._encoder.reversals
+            figures["reseen_lines"] = self._encoder.reseen_lines
+            figures["encoder_faults"] = self._encoder.faults
+        if self._trust.dead_columns:
+            figures["dead_columns"] = self._trust.dead_columns
+        return figures
+
     def push(self, block: Block) -> Iterator[Outcome]:
         """Take in a block and yield what its bands change.
+
+        With an encoder that is the block before: this one tells how far it went.
 
         Raises:
             BundleError: The model found a class that its manifest does not have.
             EngineError: Inference failed.
         """
-        self._axis.add(block)
-        for band in self._bands.push(block, doubt=self._trust.doubt(block)):
+        placed = self._encoder.place(block) if self._encoder else (Placed(block=block),)
+        for band in self._bands_of(placed):
             yield self._inspect(band)
 
     def finish(self) -> Iterator[Outcome]:
@@ -126,17 +146,26 @@ class CoilInspector:
         Raises:
             BundleError, EngineError: See ``push``.
         """
-        if not self._abandoned:
-            for band in self._bands.flush():
+        last = self._bands_of(self._encoder.flush() if self._encoder else ())
+        for band in chain(last, self._bands.flush()):
+            if not self._abandoned:
                 yield self._inspect(band)
         yield self._outcome(self._labeller.flush(), (), self._host_ns)
+
+    def _bands_of(self, placed: tuple[Placed, ...]) -> Iterator[Band]:
+        for each in placed:
+            self._axis.add(each.block)
+            spans = each.spans
+            if each.status is not CoverageStatus.UNKNOWN:
+                spans = (*self._trust.spans(each.block), *spans)
+            yield from self._bands.push(each.block, spans=spans)
 
     def abandon(self) -> None:
         """Let ``finish`` only close what is open: after a failure no more strip is inspected."""
         self._abandoned = True
 
     def _inspect(self, band: Band) -> Outcome:
-        if any(span.status is CoverageStatus.INSPECTED for span in band.spans):
+        if any(span.status in _SEEN for span in band.spans):
             mask, score = self._segmenter.segment(band)
             _blank_unseen(mask, band)
         else:
@@ -217,7 +246,7 @@ def reach_px(join_mm: float, *, mm_per_line: float, mm_per_px: float) -> Reach:
 
 def _blank_unseen(mask: NDArray[np.uint8], band: Band) -> None:
     for span in band.spans:
-        if span.status is not CoverageStatus.INSPECTED:
+        if span.status not in _SEEN:
             mask[span.lines.start - band.core.start : span.lines.stop - band.core.start] = 0
 
 

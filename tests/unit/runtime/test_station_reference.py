@@ -26,6 +26,7 @@ from stripscan.runtime.station import (
     VideoSource,
     load_station,
 )
+from stripscan.runtime.station_encoder import EncoderSection
 
 PAGE = Path(__file__).parents[3] / "docs/reference/station.md"
 
@@ -37,13 +38,25 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[inference]": InferenceSection,
     "[triton]": TritonSection,
     "[camera]": CameraSection,
+    "[encoder]": EncoderSection,
     "[stitch]": StitchSection,
     "[report]": ReportSection,
     '[source] with kind = "folder"': FolderSource,
     '[source] with kind = "video"': VideoSource,
     '[source] with kind = "simulator"': SimulatorSource,
 }
-TABLES = {"coil", "store", "bundle", "inference", "triton", "camera", "stitch", "report", "source"}
+TABLES = {
+    "coil",
+    "store",
+    "bundle",
+    "inference",
+    "triton",
+    "camera",
+    "encoder",
+    "stitch",
+    "report",
+    "source",
+}
 
 
 def rows(title: str) -> dict[str, dict[str, str]]:

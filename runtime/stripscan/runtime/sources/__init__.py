@@ -20,4 +20,4 @@ def open_source(station: Station) -> FrameSource:
         return FolderFrames(source, camera)
     if isinstance(source, VideoSource):
         return VideoFrames(source, camera)
-    return SimulatorFrames(source, camera)
+    return SimulatorFrames(source, camera, station.encoder)
