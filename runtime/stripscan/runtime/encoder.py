@@ -124,8 +124,9 @@ class Encoder:
         held, self._held = self._held, None
         if held is None:
             return ()
-        pitch = 1.0 if self._setup.triggers_lines else self._pitch
-        take = self._forward(held, pitch)
+        if self._free and self._pitch <= 0:
+            return (self._unseen(held, 1),)  # it may have begun to move
+        take = self._forward(held, self._pitch if self._free else 1.0)
         if self._at < self._reached - _BACK_LINES:
             take = replace(take, status=CoverageStatus.DEGRADED, reason=MOVED_BACK)
         return self._kept(held, take)
@@ -197,7 +198,8 @@ class Encoder:
         rows = held.lines.lines
         if pitch <= 0:
             return _Take(rows=slice(rows, rows), at=self._at, pitch=1.0)
-        first = max(0, math.ceil((self._reached - self._at) / pitch - _NEW_LINE))
+        new = self._reached - _NEW_LINE * min(pitch, 1.0)
+        first = max(0, math.ceil((new - self._at) / pitch))
         step = max(1, math.ceil(_NEW_LINE / pitch))
         return _Take(rows=slice(first, rows, step), at=self._at + first * pitch, pitch=pitch)
 
