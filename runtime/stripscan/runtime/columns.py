@@ -1,4 +1,4 @@
-"""Columns of a camera that say nothing: dead, stuck or glaring ones inside the strip."""
+"""Columns of a camera that say nothing, inside the strip."""
 
 import logging
 from itertools import pairwise
@@ -7,6 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
+
+BLOWN_GREY = 254
+"""From this grey value on the sensor is saturated."""
 
 _WINDOW_LINES = 512
 _STILL_GREY = 1
@@ -19,7 +22,8 @@ class DeadColumns:
 
     A column is dead that moved by at most one grey value over 512 lines between two columns that
     moved by four or more. A stretch that reaches the border of the view may be the dark beside the
-    strip, and is none.
+    strip, and is none. Nor is one that is white: a long bright scratch looks like that, and a
+    column that is stuck there is reported as one.
 
     Args:
         mm_per_px: Pitch of the pixels across the strip in mm.
@@ -55,12 +59,13 @@ class DeadColumns:
         self._high = high if self._high is None else np.maximum(self._high, high)
         self._lines += lines
         if self._lines >= _WINDOW_LINES:
-            self._judge(self._high - self._low, camera)
+            self._judge(self._low, self._high, camera)
             self._low = self._high = None
             self._lines = 0
 
-    def _judge(self, change: NDArray[np.uint8], camera: str) -> None:
-        still = np.flatnonzero(change <= _STILL_GREY).tolist()
+    def _judge(self, low: NDArray[np.uint8], high: NDArray[np.uint8], camera: str) -> None:
+        change = high - low
+        still = np.flatnonzero((change <= _STILL_GREY) & (low < BLOWN_GREY)).tolist()
         dead = [
             (start, stop)
             for start, stop in _stretches(still)

@@ -13,13 +13,10 @@ from numpy.typing import NDArray
 from stripscan.contract.block import Block, LineRange
 from stripscan.contract.coverage import CoverageStatus
 from stripscan.runtime.bands import Span
-from stripscan.runtime.columns import DeadColumns
+from stripscan.runtime.columns import BLOWN_GREY, DeadColumns
 
 DARK_GREY = 24
 """Below this grey value nothing is lit."""
-
-BLOWN_GREY = 254
-"""From this grey value on the sensor is saturated."""
 
 _SUSPECT_SHARE = 0.99
 _STEP_PX = 8

@@ -89,6 +89,14 @@ def test_wide_dead_columns_degrade_the_strip_and_keep_its_defects() -> None:
     assert any(98 <= d.first_px <= 102 and d.last_line < 1050 for d in found.defects.values())
 
 
+def test_a_long_scratch_that_dazzles_the_camera_is_no_dead_column() -> None:
+    strip = metal(1000, WIDTH)
+    strip[:, 60:70] = 255
+    trust = BlockTrust(mm_per_px=0.5)
+    assert trust.spans(block(strip, 0)) == ()
+    assert trust.dead_columns == ""
+
+
 def test_still_columns_at_the_border_of_the_view_are_no_strip() -> None:
     trust = BlockTrust(mm_per_px=0.5)
     trust.spans(block(columns(1000, slice(150, WIDTH)), 0))
