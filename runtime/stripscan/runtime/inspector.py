@@ -4,6 +4,7 @@ import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from stripscan.runtime.axis import CoilAxis
 from stripscan.runtime.bands import Band, BandBuilder, Span
 from stripscan.runtime.conditioning.conditioner import Conditioner
 from stripscan.runtime.conditioning.flat_field import FlatField
+from stripscan.runtime.encoder import Encoder, Placed
 from stripscan.runtime.engines.base import Engine
 from stripscan.runtime.measure import Metric
 from stripscan.runtime.segment import Segmenter
@@ -29,6 +31,7 @@ from stripscan.runtime.trust import BlockTrust
 from stripscan.runtime.window import LineWindow
 
 _WINDOW_TILES = 4
+_SEEN = (CoverageStatus.INSPECTED, CoverageStatus.DEGRADED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +86,10 @@ class CoilInspector:
         self._grid = grid
         self._camera = camera
         self._axis = CoilAxis()
-        self._trust = BlockTrust()
+        self._encoder = (
+            Encoder(station.encoder, mm_per_line=camera.mm_per_line) if station.encoder else None
+        )
+        self._trust = BlockTrust(mm_per_px=camera.mm_per_px)
         self._bands = BandBuilder(grid)
         self._segmenter = Segmenter(engine, grid, batch=inference.batch)
         self._labeller = StreamingLabeller(width_px=width_px, reach=reach)
@@ -120,18 +126,27 @@ class CoilInspector:
         return self._tracker.count
 
     def stats(self) -> dict[str, Stat]:
-        """Return figures of strip and light so far."""
-        return self._condition.stats()
+        """Return figures of strip, light, encoder and camera so far."""
+        figures = self._condition.stats()
+        if self._encoder:
+            figures["reversals"] = self._encoder.reversals
+            figures["reseen_lines"] = self._encoder.reseen_lines
+            figures["encoder_faults"] = self._encoder.faults
+        if self._trust.dead_columns:
+            figures["dead_columns"] = self._trust.dead_columns
+        return figures
 
     def push(self, block: Block) -> Iterator[Outcome]:
         """Take in a block and yield what its bands change.
+
+        With an encoder that is the block before: this one tells how far it went.
 
         Raises:
             BundleError: The model found a class that its manifest does not have.
             EngineError: Inference failed.
         """
-        self._axis.add(block)
-        for band in self._bands.push(block, doubt=self._trust.doubt(block)):
+        placed = self._encoder.place(block) if self._encoder else (Placed(block=block),)
+        for band in self._bands_of(placed):
             yield self._inspect(band)
 
     def finish(self) -> Iterator[Outcome]:
@@ -140,10 +155,19 @@ class CoilInspector:
         Raises:
             BundleError, EngineError: See ``push``.
         """
-        if not self._abandoned:
-            for band in self._bands.flush():
+        last = self._bands_of(self._encoder.flush() if self._encoder else ())
+        for band in chain(last, self._bands.flush()):
+            if not self._abandoned:
                 yield self._inspect(band)
         yield self._outcome(self._labeller.flush(), (), self._host_ns)
+
+    def _bands_of(self, placed: tuple[Placed, ...]) -> Iterator[Band]:
+        for each in placed:
+            self._axis.add(each.block)
+            spans = each.spans
+            if each.status is not CoverageStatus.UNKNOWN:
+                spans = (*self._trust.spans(each.block), *spans)
+            yield from self._bands.push(each.block, spans=spans)
 
     def abandon(self) -> None:
         """Let ``finish`` only close what is open: after a failure no more strip is inspected."""
@@ -238,7 +262,7 @@ def reach_px(join_mm: float, *, mm_per_line: float, mm_per_px: float) -> Reach:
 def _seen_lines(band: Band) -> NDArray[np.bool_]:
     seen = np.zeros(band.core.lines, np.bool_)
     for span in band.spans:
-        if span.status is CoverageStatus.INSPECTED:
+        if span.status in _SEEN:
             seen[span.lines.start - band.core.start : span.lines.stop - band.core.start] = True
     return seen
 

@@ -11,6 +11,7 @@ from stripscan.runtime.conditioning.transfer import Bits, Transfer
 from stripscan.runtime.engines.base import EngineName, Precision
 from stripscan.runtime.engines.triton_wire import TritonServer
 from stripscan.runtime.section import RelPath, Section, unit
+from stripscan.runtime.station_encoder import EncoderSection
 from stripscan.runtime.station_genicam import GenicamSource
 from stripscan.runtime.station_rules import RulesSection
 from stripscan.runtime.toml_file import parse_toml, text_of
@@ -260,6 +261,8 @@ class SimulatorSource(Section):
         noise: Deviation of the sensor's noise in grey levels.
         speed_m_s: Steady speed of the strip in m/s; it counts where ``pace`` is true.
         real_data: Folder of real defects to plant; drawn ones where None.
+        reversals: How many times the strip stops and moves back; it needs ``[encoder]``.
+        reversal_mm: How far it moves back, in mm.
         block_lines: Lines in a block.
         pace: Deliver at the speed of the strip instead of as fast as possible.
     """
@@ -275,6 +278,8 @@ class SimulatorSource(Section):
     noise: float = Field(default=2.5, ge=0, le=50, json_schema_extra=unit("grey levels"))
     speed_m_s: float = Field(default=10.0, ge=0.01, le=100, json_schema_extra=unit("m/s"))
     real_data: RelPath | None = None
+    reversals: int = Field(default=0, ge=0, le=1000)
+    reversal_mm: float = Field(default=200.0, gt=0, le=100_000, json_schema_extra=unit("mm"))
     block_lines: int = Field(default=256, ge=1, le=65_535, json_schema_extra=unit("lines"))
     pace: bool = False
 
@@ -290,6 +295,7 @@ class Station(Section):
 
     name: str = Field(min_length=1)
     camera: CameraSection
+    encoder: EncoderSection | None = None
     source: SourceSection
     coil: CoilSection = CoilSection()
     store: StoreSection = StoreSection()
@@ -317,6 +323,16 @@ class Station(Section):
     def _server_is_known(self) -> "Station":
         if (self.inference.engine == "triton") != (self.triton is not None):
             raise ValueError('engine = "triton" in [inference] and a table [triton] go together')
+        return self
+
+    @model_validator(mode="after")
+    def _reversals_are_counted(self) -> "Station":
+        source = self.source
+        if isinstance(source, SimulatorSource) and source.reversals and self.encoder is None:
+            raise ValueError(
+                f"reversals = {source.reversals} in [source] needs a table [encoder]: "
+                "without counts nobody knows that the strip moves back"
+            )
         return self
 
 

@@ -234,6 +234,16 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load_station(tmp_path / "gone.toml")
 
 
+def test_reversals_without_an_encoder_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "station.toml"
+    source = '[source]\nkind = "simulator"\nreversals = 2\n'
+    file.write_text('name = "a"\n[camera]\nmm_per_px = 1\nmm_per_line = 1\n' + source)
+    with pytest.raises(ConfigError, match=r"reversals = 2 in \[source\] needs a table \[encoder\]"):
+        load_station(file)
+    file.write_text(file.read_text() + "[encoder]\nmm_per_count = 0.1\n")
+    assert load_station(file).encoder is not None
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [

@@ -26,6 +26,7 @@ from stripscan.runtime.station import (
     VideoSource,
     load_station,
 )
+from stripscan.runtime.station_encoder import EncoderSection
 from stripscan.runtime.station_genicam import GenicamSource
 from stripscan.runtime.station_rules import RulesSection
 
@@ -39,6 +40,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[inference]": InferenceSection,
     "[triton]": TritonSection,
     "[camera]": CameraSection,
+    "[encoder]": EncoderSection,
     "[stitch]": StitchSection,
     "[report]": ReportSection,
     "[rules]": RulesSection,
@@ -48,7 +50,16 @@ SECTIONS: dict[str, type[BaseModel]] = {
     '[source] with kind = "simulator"': SimulatorSource,
 }
 TABLES = {
-    *("coil", "store", "bundle", "inference", "triton", "camera", "stitch", "report", "rules"),
+    "coil",
+    "store",
+    "bundle",
+    "inference",
+    "triton",
+    "camera",
+    "encoder",
+    "stitch",
+    "report",
+    "rules",
     "source",
 }
 

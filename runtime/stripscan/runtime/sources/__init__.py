@@ -24,4 +24,4 @@ def open_source(station: Station) -> FrameSource:
         return VideoFrames(source, camera)
     if isinstance(source, GenicamSource):
         return GenicamFrames(source, camera)
-    return SimulatorFrames(source, camera)
+    return SimulatorFrames(source, camera, station.encoder)

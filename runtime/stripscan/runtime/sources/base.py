@@ -62,7 +62,7 @@ class FrameSource(Protocol):
 
     @property
     def total_lines(self) -> int | None:
-        """How many lines there will be, where the source knows it."""
+        """How many lines the strip has, where the source knows it."""
         ...
 
 
