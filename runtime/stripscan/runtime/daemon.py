@@ -3,7 +3,7 @@
 import importlib.resources
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +12,9 @@ from pathlib import Path
 from stripscan.contract.block import LineRange
 from stripscan.contract.bundle import Bundle, open_bundle
 from stripscan.contract.coverage import CoverageInterval, CoverageStatus, append_interval
+from stripscan.contract.defect import DefectPhase
 from stripscan.contract.errors import CameraError, StripscanError
+from stripscan.contract.roll_repeat import RollRepeat
 from stripscan.runtime.acquisition import Acquisition
 from stripscan.runtime.conditioning.station_field import station_flat_field
 from stripscan.runtime.engines.base import Engine
@@ -21,6 +23,7 @@ from stripscan.runtime.golden import require_golden
 from stripscan.runtime.grading import grade_ended, recover_coils, station_rules
 from stripscan.runtime.inspector import CoilInspector, Outcome, classes_of, rest_of_coil
 from stripscan.runtime.latency import LatencyHistogram
+from stripscan.runtime.rolls import RollWatch
 from stripscan.runtime.rules.judge import SeverityJudge
 from stripscan.runtime.rules.load import Rules
 from stripscan.runtime.shutdown import Shutdown
@@ -222,6 +225,7 @@ class _Run:
         self._source = source
         self._inspector = inspector
         self._acquisition = Acquisition(source)
+        self._rolls = roll_watch(coil, station)
         self._latency = LatencyHistogram()
         self._ledger: list[CoverageInterval] = []
         self._stopped = False
@@ -264,6 +268,7 @@ class _Run:
             raise
 
     def _keep(self, outcome: Outcome) -> None:
+        repeats = self._rolls.push(outcome.changes.defects, settled_m=outcome.settled_m)
         with self._store.transaction():
             for gone, into in outcome.changes.merged:
                 self._store.merge_defect(self._coil, gone, into)
@@ -273,8 +278,11 @@ class _Run:
                 self._store.add_runs(self._coil, number, runs)
             for number, picture in outcome.pictures:
                 self._store.put_picture(self._coil, number, picture)
+            for repeat in repeats:
+                self._store.put_roll_repeat(repeat)
             ledger = self._cover(*outcome.coverage)
         self._ledger = ledger
+        _announce(repeats)
         if outcome.coverage:
             self._latency.add((time.monotonic_ns() - outcome.host_ns) / 1e6)
 
@@ -289,6 +297,8 @@ class _Run:
     def _close(self, status: CoilStatus) -> None:
         with self._store.transaction():
             ledger = self._cover(*self._not_inspected())
+            for repeat in self._rolls.finish():
+                self._store.put_roll_repeat(repeat)
             self._store.finish_coil(
                 self._coil,
                 ended_at=_now(),
@@ -347,6 +357,37 @@ class _Run:
             **self._inspector.stats(),
             **counted,
         }
+
+
+def roll_watch(coil: str, station: Station) -> RollWatch:
+    """Return what watches a coil for the marks of a station's rolls."""
+    options = station.roll_repeat
+    return RollWatch(
+        coil=coil,
+        rolls=[section.roll for section in station.roll],
+        false_alarms=options.false_alarms_per_coil,
+        min_diameter_mm=options.min_diameter_mm,
+        max_diameter_mm=options.max_diameter_mm,
+    )
+
+
+def _announce(repeats: Iterable[RollRepeat]) -> None:
+    for repeat in repeats:
+        if repeat.phase is DefectPhase.NEW:
+            logger.warning(
+                "a roll leaves marks",
+                extra={
+                    "coil": repeat.coil,
+                    "repeat": repeat.number,
+                    "class": repeat.class_name,
+                    "rolls": ", ".join(repeat.rolls) or None,
+                    "period_mm": round(repeat.period_mm, 1),
+                    "diameter_mm": round(repeat.diameter_mm, 1),
+                    "across_mm": round(repeat.across_mm, 1),
+                    "first_m": round(repeat.first_m, 3),
+                    "last_m": round(repeat.last_m, 3),
+                },
+            )
 
 
 def _now() -> str:
