@@ -2,8 +2,8 @@
 
 Only positions are simulated, not images. A coil is 1,000 m by 1,000 mm; all its defects are of one
 class, the one of the prints, which is the hardest case. The baseline looks at the same stream and
-alarms at three equal gaps, within the same tolerances along and across. Takes
-about a quarter of an hour of one core.
+alarms at three equal gaps, within the same tolerances along and across. The default seed was not
+looked at while the search was made. Takes about a quarter of an hour of one core.
 
     python benchmarks/rolls.py --json benchmarks/reports/rolls.json
 """
@@ -71,14 +71,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """A kind of coil.
-
-    Attributes:
-        name: What the table calls it.
-        mark: What the roll does.
-        clutter: What makes the other defects.
-        coils: How many are run.
-    """
+    """A kind of coil: what the roll does, what makes the other defects, and how many are run."""
 
     name: str
     mark: Mark | None
@@ -160,14 +153,12 @@ SCENARIOS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
-    """A repeat as it was known when it was announced, and at the end of the coil."""
+    """A repeat: where it was announced, and period and rolls as then known and at the end."""
 
     at_m: float
-    period_mm: float
     across_mm: float
-    rolls: tuple[str, ...]
-    last_period_mm: float
-    last_rolls: tuple[str, ...]
+    period_mm: tuple[float, float]
+    rolls: tuple[tuple[str, ...], tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,11 +243,9 @@ def watched(
     return [
         Alarm(
             at_m=records[0].last_m,
-            period_mm=records[0].period_mm,
             across_mm=records[0].across_mm,
-            rolls=records[0].rolls,
-            last_period_mm=records[-1].period_mm,
-            last_rolls=records[-1].rolls,
+            period_mm=(records[0].period_mm, records[-1].period_mm),
+            rolls=(records[0].rolls, records[-1].rolls),
         )
         for records in said.values()
     ]
@@ -271,27 +260,21 @@ def equal_gaps(coil: Coil, rolls: Sequence[Roll]) -> list[Alarm]:
     along, across = coil.places[:, 0] * 1000, coil.places[:, 1]
     alarms: list[Alarm] = []
     for i in range(len(along)):
+        at_m, across_mm = along[i] / 1000, across[i]
+        if any(at_m - a.at_m < 50 and abs(across_mm - a.across_mm) < 30 for a in alarms):
+            continue
         start = np.searchsorted(along, along[i] - 3.1 * periods.longest_mm)
-        lane = along[start:i][np.abs(across[start:i] - across[i]) <= 10]
+        lane = along[start:i][np.abs(across[start:i] - across_mm) <= 10]
         gaps = along[i] - lane
         gaps = gaps[(gaps >= periods.shortest_mm) & (gaps <= periods.longest_mm)]
         for gap in gaps[::-1].tolist():
             room = float(place_mm(np.array(gap), length_mm=10.0))
             if all(np.abs(lane - (along[i] - k * gap)).min() <= k * room for k in (2, 3)):
                 names = tuple(r.name for r in periods.rolls_at(gap, error_mm=room))
-                alarm = Alarm(
-                    at_m=along[i] / 1000,
-                    period_mm=gap,
-                    across_mm=across[i],
-                    rolls=names,
-                    last_period_mm=gap,
-                    last_rolls=names,
+                found = Alarm(
+                    at_m=at_m, across_mm=across_mm, period_mm=(gap, gap), rolls=(names, names)
                 )
-                if not any(
-                    alarm.at_m - a.at_m < 50 and abs(alarm.across_mm - a.across_mm) < 30
-                    for a in alarms
-                ):
-                    alarms.append(alarm)
+                alarms.append(found)
                 break
     return alarms
 
@@ -325,31 +308,26 @@ def figures(
 
 def of_alarms(first: Sequence[tuple[Coil, Alarm]], coils: int) -> Figures:
     """Return the figures of the first alarms that are about the mark of a roll."""
-    turns = [(a.at_m - c.first_m) * 1000 / c.period_mm + 1 for c, a in first]
-    names = [c.roll.name for c, _ in first if c.roll]
-    alarms = [a for _, a in first]
-    pairs = list(zip(names, alarms, strict=True))
+    turns = np.round([(a.at_m - c.first_m) * 1000 / c.period_mm + 1 for c, a in first])
+    right = [[abs(p / c.period_mm - 1) <= 0.01 for p in a.period_mm] for c, a in first]
+    named = [(c.roll.name, a.rolls) for c, a in first if c.roll]
     return {
         "found": len(first) / coils,
-        "turns_to_alarm_median": float(np.median(np.round(turns))),
-        "turns_to_alarm_p90": float(np.percentile(np.round(turns), 90)),
+        "turns_to_alarm_median": float(np.median(turns)),
+        "turns_to_alarm_p90": float(np.percentile(turns, 90)),
         "metres_to_alarm_median": float(np.median([a.at_m - c.first_m for c, a in first])),
-        "alarm_at_third_print": float(np.mean(np.round(turns) <= 3)),
-        "right_period": share(abs(a.period_mm / c.period_mm - 1) <= 0.01 for c, a in first),
-        "right_period_at_end": share(
-            abs(a.last_period_mm / c.period_mm - 1) <= 0.01 for c, a in first
-        ),
-        "right_roll": share(name in a.rolls for name, a in pairs),
-        "right_roll_at_end": share(name in a.last_rolls for name, a in pairs),
-        "right_roll_alone_at_end": share((name,) == a.last_rolls for name, a in pairs),
-        "wrong_rolls_alone_at_end": share(
-            bool(a.last_rolls) and name not in a.last_rolls for name, a in pairs
-        ),
+        "alarm_at_third_print": float(np.mean(turns <= 3)),
+        "right_period": share(now for now, _ in right),
+        "right_period_at_end": share(last for _, last in right),
+        "right_roll": share(name in now for name, (now, _) in named),
+        "right_roll_at_end": share(name in last for name, (_, last) in named),
+        "right_roll_alone_at_end": share((name,) == last for name, (_, last) in named),
+        "wrong_roll_at_end": share(last and name not in last for name, (_, last) in named),
     }
 
 
-def share(truths: Iterable[bool]) -> float:
-    return float(np.mean(list(truths)))
+def share(truths: Iterable[object]) -> float:
+    return float(np.mean([bool(truth) for truth in truths]))
 
 
 def belongs(alarm: Alarm, coil: Coil) -> bool:
@@ -367,7 +345,7 @@ def measure(part: float, seed: int) -> dict[str, object]:
     for index, scenario in enumerate(SCENARIOS):
         rng = np.random.default_rng((seed, index))
         count = max(1, round(part * scenario.coils))
-        coils = [make_coil(replace(scenario, coils=count), rng) for _ in range(count)]
+        coils = [make_coil(scenario, rng) for _ in range(count)]
         table[scenario.name] = row = {
             "rolls known": figures(scenario, coils, lambda c: watched(c, ROLLS)),
             "rolls unknown": figures(scenario, coils, lambda c: watched(c, ())),
@@ -394,9 +372,7 @@ def measure(part: float, seed: int) -> dict[str, object]:
 def print_row(name: str, row: dict[str, Figures]) -> None:
     print(f"\n{name}")
     for method, values in row.items():
-        shown = "  ".join(
-            f"{key} {value:.4g}" for key, value in values.items() if value is not None
-        )
+        shown = "  ".join(f"{key} {value:.4g}" for key, value in values.items())
         print(f"  {method:<20}{shown}", flush=True)
 
 
@@ -404,7 +380,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--json", type=Path, help="write the record here")
     parser.add_argument("--part", type=float, default=1.0, help="share of the coils to run")
-    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--seed", type=int, default=11)
     options = parser.parse_args()
     try:
         record = measure(options.part, options.seed)
