@@ -82,3 +82,29 @@ def test_installing_asks_for_what_is_missing_and_never_breaks_the_run(
     asked = log.read_text().splitlines()
     assert asked[0].startswith("apt-get update")
     assert asked[1].endswith(f" {ABSENT}")
+
+
+def test_pygobject_is_built_where_its_libraries_are(project: Path, tmp_path: Path) -> None:
+    shutil.copy(TESTS / "install_peers.sh", project)
+    programs, log = tmp_path / "bin", tmp_path / "log"
+    programs.mkdir()
+    python = f'echo "$*" >> "{log}"; [ "$1" != -c ]'  # it lacks gi
+    for name, body in {"python": python, "dpkg-query": "printf installed"}.items():
+        (programs / name).write_text(f"#!/bin/sh\n{body}\n")
+        (programs / name).chmod(0o755)
+    subprocess.run(
+        [project / "install_peers.sh", programs / "python"],
+        env=os.environ | {"PATH": f"{programs}:{os.environ['PATH']}"},
+        check=True,
+    )
+    assert "[camera]" in log.read_text()
+    log.unlink()
+    (programs / "dpkg-query").write_text("#!/bin/sh\nexit 1\n")
+    (programs / "apt-get").write_text("#!/bin/sh\nexit 1\n")
+    (programs / "apt-get").chmod(0o755)
+    subprocess.run(
+        [project / "install_peers.sh", programs / "python"],
+        env=os.environ | {"PATH": f"{programs}:{os.environ['PATH']}"},
+        check=True,
+    )
+    assert log.read_text() == "-c import gi\n"

@@ -17,6 +17,7 @@ HEAVY = {
     "pytorch_lightning", "ray", "safetensors", "segmentation_models_pytorch", "tensorboard",
     "timm", "torch", "torchvision",
     "openvino", "pycuda", "tensorrt",  # of the extras openvino and gpu, the same
+    "gi",  # of the extra camera, imported when a camera is looked for
     "grpc", "tritonclient",  # of the extra triton, imported when its engine is made
 }
 

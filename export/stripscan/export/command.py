@@ -22,6 +22,8 @@ TARGETS: Final = ("onnx", "openvino", "trt", "triton")
 ALIASES: Final = {"tensorrt": "trt", "engine": "trt"}
 HARDWARE: Final[tuple[Literal["this", "ampere+"], ...]] = ("this", "ampere+")
 DEVICES: Final[tuple[Literal["gpu", "cpu"], ...]] = ("gpu", "cpu")
+_LEAST_TILE_PX: Final = 32
+_MOST_TILE_PX: Final = 4096
 PRECISIONS: Final[tuple[Literal["fp32", "fp16", "int8"], ...]] = ("fp32", "fp16", "int8")
 
 
@@ -34,12 +36,16 @@ def export(
     precision: Annotated[
         str, typer.Option(help=f"Forms of the model: {', '.join(PRECISIONS)}.")
     ] = "fp32",
-    tile_px: Annotated[
-        int, typer.Option("--tile", min=32, max=4096, help="Side of a tile in px.")
-    ] = 256,
+    tile: Annotated[
+        str, typer.Option(help="Side of a tile in px; more with commas for --fixed and trt.")
+    ] = "256",
     batch: Annotated[
         int, typer.Option(min=1, max=1024, help="trt, triton: most tiles in a call.")
     ] = 16,
+    fixed: Annotated[
+        bool,
+        typer.Option("--fixed", help="onnx: files of just this batch and tile size as well."),
+    ] = False,
     workspace_mib: Annotated[
         int, typer.Option("--workspace", min=16, help="trt: scratch memory to build with, MiB.")
     ] = 1024,
@@ -69,13 +75,13 @@ def export(
     precisions = _chosen("--precision", precision, PRECISIONS)
     for_gpus = _one("--hardware", hardware, HARDWARE)
     server = _one("--triton-device", triton_device, DEVICES)
-    if tile_px % SIZE_MULTIPLE_PX:
-        raise ConfigError(f"--tile {tile_px}: must be a multiple of {SIZE_MULTIPLE_PX} px")
+    tiles_px = _sizes(tile)
     if (data is None) != (split is None):
         raise ConfigError("--data and --split go together: the split says which images are test")
     with needs_extra("export", "stripscan export"):
         from stripscan.dataset.split import read_split  # noqa: PLC0415 - extras load on demand
         from stripscan.export.build import Plan, TestData, build_bundle  # noqa: PLC0415
+        from stripscan.export.fixed_shape import write_fixed  # noqa: PLC0415
         from stripscan.export.tensorrt import write_engines  # noqa: PLC0415
         from stripscan.export.triton import (  # noqa: PLC0415
             RepositoryOptions,
@@ -95,13 +101,16 @@ def export(
             precisions=precisions,
             openvino="openvino" in targets,
             tensorrt="trt" in targets,
-            tile_px=tile_px,
+            tile_px=tiles_px[0],
             keep_failing=keep_failing,
         ),
         on_step=say,
     )
     results.print(_table(bundle.manifest.variants))
     results.print(f"{out}: {bundle.manifest.name}, {bundle.digest[:12]}")
+    if fixed:
+        for file in write_fixed(bundle, _beside(out, "onnx"), batch=batch, tiles_px=tiles_px):
+            results.print(str(file))
     if "triton" in targets:
         folder = _beside(out, "triton")
         options = RepositoryOptions(device=server, max_batch=batch)
@@ -109,7 +118,7 @@ def export(
         results.print(f"{folder}: {', '.join(names)}")
     if "trt" in targets:
         build = BuildOptions(
-            profiles=(tile_profile(batch=batch, tile_px=tile_px),),
+            profiles=tuple(tile_profile(batch=batch, tile_px=size) for size in sorted(tiles_px)),
             workspace_mib=workspace_mib,
             optimisation_level=optimisation,
             hardware=for_gpus,
@@ -121,6 +130,20 @@ def export(
 
 def _without_aliases(words: str) -> str:
     return ",".join(ALIASES.get(word.strip(), word) for word in words.split(","))
+
+
+def _sizes(words: str) -> tuple[int, ...]:
+    """Return the sides of tiles that an option names, in px, the bundle's own first."""
+    sizes = []
+    for word in words.split(","):
+        size = int(word) if word.strip().isdecimal() else 0
+        if not _LEAST_TILE_PX <= size <= _MOST_TILE_PX or size % SIZE_MULTIPLE_PX:
+            raise ConfigError(
+                f"--tile {word.strip()}: must be a multiple of {SIZE_MULTIPLE_PX} px, "
+                f"{_LEAST_TILE_PX} to {_MOST_TILE_PX}"
+            )
+        sizes.append(size)
+    return tuple(dict.fromkeys(sizes))
 
 
 def _beside(out: Path, what: str) -> Path:

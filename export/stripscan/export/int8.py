@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 import numpy as np
 import onnx
-from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, numpy_helper, version_converter
 from onnxruntime.quantization import (
     CalibrationDataReader,
     CalibrationMethod,
@@ -23,12 +23,17 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.calibrate import TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+from onnxruntime.quantization.quant_utils import add_infer_metadata
 
 from stripscan.contract.errors import ParityError
 from stripscan.contract.graph import IMAGE
+from stripscan.export.fp16 import to_fp16
 from stripscan.export.tiles import Tile
 
 Device = Literal["cpu", "gpu"]
+
+HALF_SCALES_OPSET: Final = 19
+"""From this opset on quantise and dequantise nodes take values and scales in half precision."""
 
 PERCENTILE: Final = 99.99
 """Share of an activation's values that its range holds: the rest is clipped."""
@@ -74,16 +79,23 @@ def convolutions(model: ModelProto) -> tuple[str, ...]:
     return tuple(node.name for node in model.graph.node if node.op_type == "Conv")
 
 
+def with_shapes(model: ModelProto) -> ModelProto:
+    """Return the model with the shapes of its tensors, so that they are not found for each file."""
+    shaped: ModelProto = onnx.shape_inference.infer_shapes(model)
+    add_infer_metadata(shaped)
+    return shaped
+
+
 def measure_ranges(model: ModelProto, tiles: Sequence[Tile]) -> TensorsData:
     """Return the range of each activation around a convolution.
 
     Args:
-        model: In float32.
+        model: In float32, from ``with_shapes``.
         tiles: uint8, all of one size.
     """
     with tempfile.TemporaryDirectory() as folder:
         plain, augmented = (str(Path(folder) / name) for name in ("plain.onnx", "augmented.onnx"))
-        onnx.save(onnx.shape_inference.infer_shapes(model), plain)
+        onnx.save(model, plain)
         calibrator = create_calibrator(
             plain,
             ["Conv"],
@@ -102,15 +114,20 @@ def quantise(
 ) -> ModelProto:
     """Return the model with some of its convolutions in int8.
 
+    For a GPU the rest is in half precision: in single precision it would take longer than what
+    int8 saves. A CPU computes the rest in single precision whatever its type.
+
     Args:
-        model: In float32.
+        model: In float32, from ``with_shapes``; it is not changed.
         ranges: From ``measure_ranges`` of this model.
         device: What it is to run on.
         nodes: Names of the convolutions.
     """
     scheme = SCHEMES[device]
+    changed = ModelProto()
+    changed.CopyFrom(model)
     quantizer = QDQQuantizer(
-        onnx.shape_inference.infer_shapes(model),
+        changed,
         per_channel=True,
         reduce_range=scheme.reduce_range,
         weight_qType=QuantType.QInt8,
@@ -129,9 +146,10 @@ def quantise(
     quantizer.quantize_model()
     quantizer.model.topological_sort()
     quantised: ModelProto = quantizer.model.model
-    if device == "gpu":
-        require_tensorrt_int8(quantised)
-    return quantised
+    if device == "cpu":
+        return quantised
+    require_tensorrt_int8(quantised)
+    return to_fp16(version_converter.convert_version(quantised, HALF_SCALES_OPSET))
 
 
 def require_tensorrt_int8(model: ModelProto) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
-from onnxruntime import InferenceSession
+from onnxruntime import InferenceSession, SessionOptions
 
 from stripscan.contract.graph import IMAGE, MASK
 from stripscan.contract.manifest import ParityReport
@@ -16,6 +16,7 @@ from stripscan.dataset.scoring.defects import DefectRules, components
 from stripscan.export.graph import DeployedGraph
 from stripscan.export.onnx_file import LOGITS
 from stripscan.export.tiles import CheckTiles, Tile
+from stripscan.runtime.engines.onnxruntime import ERRORS_ONLY
 
 Precision = Literal["fp32", "fp16", "int8"]
 Logits = NDArray[np.floating]
@@ -96,7 +97,11 @@ def reference_of(graph: DeployedGraph, tiles: CheckTiles, *, classes: Sequence[s
 
 def onnx_run(model: onnx.ModelProto) -> Run:
     """Return what runs an ONNX file, with its logits where it has that output, on the CPU."""
-    session = InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    options = SessionOptions()
+    options.log_severity_level = ERRORS_ONLY
+    session = InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
     outputs = [o.name for o in session.get_outputs() if o.name in {MASK, LOGITS}]
 
     def run(tile: Tile) -> tuple[Tile, Logits | None]:

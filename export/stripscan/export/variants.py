@@ -1,5 +1,6 @@
 """The forms of a model that go into a bundle, each made and held against the checkpoint."""
 
+import functools
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +12,11 @@ from onnx import ModelProto
 from stripscan.contract.errors import ParityError
 from stripscan.contract.manifest import Calibration, ParityReport, VariantDraft
 from stripscan.export.fp16 import to_fp16
-from stripscan.export.int8 import Device, convolutions, measure_ranges, quantise
+from stripscan.export.int8 import Device, convolutions, measure_ranges, quantise, with_shapes
 from stripscan.export.onnx_file import without_logits
 from stripscan.export.openvino_file import to_openvino
 from stripscan.export.parity import Precision, Reference, check_parity, onnx_run, told
-from stripscan.export.sensitivity import quantise_until_passed
+from stripscan.export.sensitivity import Group, most_harmful_first, quantise_until_passed
 from stripscan.export.tiles import Tile, pixels_digest
 from stripscan.runtime.engines.base import Engine
 from stripscan.runtime.engines.onnxruntime import OnnxEngine
@@ -37,10 +38,12 @@ class Made:
     Attributes:
         draft: What the manifest says of it; its parity report is there.
         files: Its files as they are shipped, by name.
+        trouble: Where it failed, what is known beside the report.
     """
 
     draft: VariantDraft
     files: Mapping[str, bytes]
+    trouble: str = ""
 
     @property
     def name(self) -> str:
@@ -86,9 +89,6 @@ def make_variants(
         openvino: Whether to make OpenVINO's representation as well, in floating point: its int8
             is slower than ONNX Runtime's here, and both read the same ONNX file.
         calibration: Gives the tiles to measure int8 ranges on; called where int8 is made.
-
-    Raises:
-        ParityError: No form in int8 keeps to the limits.
     """
     if "fp32" in precisions:
         yield _made(model, "fp32", FP32_FILE, reference)
@@ -130,19 +130,29 @@ def _openvino(model: ModelProto, precision: Precision, reference: Reference) -> 
 
 
 def _int8(model: ModelProto, reference: Reference, calibration: CalibrationSet) -> Iterator[Made]:
+    model = with_shapes(model)
     ranges = measure_ranges(model, calibration.tiles)
+    nodes = convolutions(model)
     devices: tuple[Device, ...] = ("cpu", "gpu")
+
+    @functools.cache
+    def ranked() -> tuple[Group, ...]:
+        # What int8 harms, it harms under both schemes.
+        return most_harmful_first(
+            nodes,
+            lambda chosen: quantise(model, ranges, "cpu", nodes=chosen),
+            lambda candidate: _harm(candidate, reference),
+        )
+
     for device in devices:
 
-        def at(nodes: Sequence[str], device: Device = device) -> ModelProto:
-            return quantise(model, ranges, device, nodes=nodes)
+        def at(chosen: Sequence[str], device: Device = device) -> ModelProto:
+            return quantise(model, ranges, device, nodes=chosen)
 
         def check(candidate: ModelProto) -> ParityReport:
             return check_parity(reference, onnx_run(candidate), "int8")
 
-        found = quantise_until_passed(
-            convolutions(model), at, check, lambda candidate: _harm(candidate, reference)
-        )
+        found = quantise_until_passed(nodes, at, check, ranked)
         file = f"model.int8-{device}.onnx"
         draft = VariantDraft(
             engine="onnx",
@@ -158,7 +168,8 @@ def _int8(model: ModelProto, reference: Reference, calibration: CalibrationSet) 
             ),
             kept_float=found.kept_float,
         )
-        yield Made(draft=draft, files={file: without_logits(found.model).SerializeToString()})
+        content = without_logits(found.model).SerializeToString()
+        yield Made(draft=draft, files={file: content}, trouble=found.trouble)
 
 
 def _harm(candidate: ModelProto, reference: Reference) -> float:
@@ -176,7 +187,8 @@ def require(made: Made) -> None:
     """
     parity = made.draft.parity
     if parity is not None and not parity.passed:
+        found = made.trouble or f"on {parity.tiles} tiles: {told(parity)}"
         raise ParityError(
-            f"{made.name} differs from its checkpoint on {parity.tiles} tiles: {told(parity)}. "
-            f"No bundle was written; --keep-failing FOLDER keeps the file for a look"
+            f"{made.name} differs from its checkpoint {found}. "
+            "No bundle was written; --keep-failing FOLDER keeps the file for a look"
         )

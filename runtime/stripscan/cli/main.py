@@ -8,10 +8,14 @@ import typer
 from stripscan.cli.evaluate import evaluate_command
 from stripscan.export.command import export
 from stripscan.runtime.commands.bundle import bundle
+from stripscan.runtime.commands.cameras import cameras
 from stripscan.runtime.commands.demo import demo
 from stripscan.runtime.commands.doctor import doctor
+from stripscan.runtime.commands.flat_field import flat_field
 from stripscan.runtime.commands.inspect import inspect
+from stripscan.runtime.commands.plan import plan
 from stripscan.runtime.commands.predict import predict
+from stripscan.runtime.commands.regrade import regrade
 from stripscan.runtime.commands.report import report
 from stripscan.runtime.commands.run import run
 from stripscan.runtime.commands.simulate import simulate
@@ -34,9 +38,13 @@ app.command()(inspect)
 app.add_typer(bundle, name="bundle")
 app.command()(export)
 app.command()(run)
+app.add_typer(flat_field, name="flat-field")
+app.command()(cameras)
 app.command()(simulate)
 app.command()(report)
+app.command()(regrade)
 app.command()(doctor)
+app.command()(plan)
 app.command()(demo)
 
 

@@ -38,10 +38,7 @@ def read_mono(path: Path, *, scale_16bit: bool = False) -> NDArray[np.uint8]:
         DataError: The file is missing, empty, damaged, of another format, larger than
             ``MAX_PIXELS``, or has 16 bits and ``scale_16bit`` is off.
     """
-    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
-    image: NDArray[Any] = _decode(path, flags)
-    if image.ndim == 3 and image.shape[2] == 1:
-        image = image[:, :, 0]
+    image = read_grey(path)
     if image.dtype == np.uint16:
         if not scale_16bit:
             raise DataError(
@@ -49,12 +46,31 @@ def read_mono(path: Path, *, scale_16bit: bool = False) -> NDArray[np.uint8]:
                 f"works on 8 bits. Convert it, and all others of that camera by the same curve"
             )
         return np.asarray(np.rint(image / 257.0), np.uint8)
-    if image.dtype != np.uint8 or image.ndim != 2:
+    return np.asarray(image, np.uint8)
+
+
+def read_grey(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Return a picture as mono of the depth that its file has, colour as ``read_mono`` weights it.
+
+    Args:
+        path: PNG, JPEG, BMP or TIFF.
+
+    Returns:
+        uint8 or uint16 ``[H, W]``.
+
+    Raises:
+        DataError: See ``read_mono``.
+    """
+    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+    image: NDArray[Any] = _decode(path, flags)
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[:, :, 0]
+    if image.dtype not in (np.uint8, np.uint16) or image.ndim != 2:
         raise DataError(
             f"{path}: the image has values of type {image.dtype} in the shape {image.shape}; "
             f"save it as an 8-bit mono or colour image"
         )
-    return np.asarray(image, np.uint8)
+    return image
 
 
 def read_ids(path: Path) -> NDArray[np.uint8]:

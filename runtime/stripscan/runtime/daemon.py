@@ -16,15 +16,20 @@ from stripscan.contract.defect import DefectPhase
 from stripscan.contract.errors import CameraError, StripscanError
 from stripscan.contract.roll_repeat import RollRepeat
 from stripscan.runtime.acquisition import Acquisition
+from stripscan.runtime.conditioning.station_field import station_flat_field
 from stripscan.runtime.engines.base import Engine
 from stripscan.runtime.engines.choice import EngineChoice, open_engine
 from stripscan.runtime.golden import require_golden
+from stripscan.runtime.grading import grade_ended, recover_coils, station_rules
 from stripscan.runtime.inspector import CoilInspector, Outcome, classes_of, rest_of_coil
 from stripscan.runtime.latency import LatencyHistogram
 from stripscan.runtime.rolls import RollWatch
+from stripscan.runtime.rules.judge import SeverityJudge
+from stripscan.runtime.rules.load import Rules
 from stripscan.runtime.shutdown import Shutdown
 from stripscan.runtime.signer import check_signer
 from stripscan.runtime.sources import FrameSource, open_source
+from stripscan.runtime.sources.base import CountingSource
 from stripscan.runtime.station import Station
 from stripscan.runtime.store import CoilRecord, Store
 from stripscan.runtime.store_records import CoilStatus, Stat
@@ -134,23 +139,27 @@ def _run_coil(
     station: Station, shutdown: Shutdown, on_progress: Callable[[Progress], None]
 ) -> RunResult:
     bundle = station_bundle(station)
+    rules = station_rules(station, bundle)
     with closing(station_engine(station, bundle)) as engine:
         require_golden(engine, bundle)
-        return _inspect_coil(station, bundle, engine, shutdown, on_progress)
+        return _inspect_coil(
+            station, bundle, engine, rules=rules, shutdown=shutdown, on_progress=on_progress
+        )
 
 
 def _inspect_coil(
     station: Station,
     bundle: Bundle,
     engine: Engine,
+    *,
+    rules: Rules,
     shutdown: Shutdown,
     on_progress: Callable[[Progress], None],
 ) -> RunResult:
     opened = open_source(station)
     shutdown.on_request(opened.stop)
     with Store.open(station.store.path) as store:
-        for lost in store.recover():
-            logger.warning("coil was cut off by a crash", extra={"coil": lost})
+        recover_coils(store, rules)
         with opened as source:
             coil = station.coil.id or f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{station.name}"
             inspector = CoilInspector(
@@ -159,9 +168,20 @@ def _inspect_coil(
                 manifest=bundle.manifest,
                 engine=engine,
                 width_px=source.width_px,
+                flat_field=station_flat_field(station, width_px=source.width_px),
             )
             store.start_coil(_record(coil, station, bundle, source))
-            run = _Run(coil=coil, station=station, store=store, source=source, inspector=inspector)
+            run = _Run(
+                coil=coil,
+                station=station,
+                rules=rules,
+                judge=SeverityJudge(
+                    rules.file, classes_of(bundle.manifest), surface=station.camera.surface
+                ),
+                store=store,
+                source=source,
+                inspector=inspector,
+            )
             shutdown.on_request(run.stop)
             return run.to_the_end(on_progress)
 
@@ -191,12 +211,16 @@ class _Run:
         *,
         coil: str,
         station: Station,
+        rules: Rules,
+        judge: SeverityJudge,
         store: Store,
         source: FrameSource,
         inspector: CoilInspector,
     ) -> None:
         self._coil = coil
         self._station = station
+        self._rules = rules
+        self._judge = judge
         self._store = store
         self._source = source
         self._inspector = inspector
@@ -249,7 +273,7 @@ class _Run:
             for gone, into in outcome.changes.merged:
                 self._store.merge_defect(self._coil, gone, into)
             for defect in outcome.changes.defects:
-                self._store.put_defect(defect)
+                self._store.put_defect(self._judge.so_far(defect))
             for number, runs in outcome.changes.runs:
                 self._store.add_runs(self._coil, number, runs)
             for number, picture in outcome.pictures:
@@ -282,6 +306,7 @@ class _Run:
                 length_m=ledger[-1].along_end_m if ledger else 0.0,
                 stats=self._stats(),
             )
+            grade_ended(self._store, self._coil, self._rules)
 
     def _not_inspected(self) -> Iterator[CoverageInterval]:
         """Yield what arrived and was not inspected, and what was planned and never arrived."""
@@ -322,12 +347,15 @@ class _Run:
         return pixels / 1e6 / max(time.monotonic() - self._started, 1e-9)
 
     def _stats(self) -> dict[str, Stat]:
+        counted = self._source.stats if isinstance(self._source, CountingSource) else {}
         return {
             "latency_p50_ms": self._latency.percentile_ms(50),
             "latency_p99_ms": self._latency.percentile_ms(99),
             "latency_max_ms": self._latency.max_ms,
             "throughput_mpx_s": self._throughput_mpx_s(),
             "dropped_blocks": self._acquisition.dropped_blocks,
+            **self._inspector.stats(),
+            **counted,
         }
 
 

@@ -1,13 +1,14 @@
 """Where the strip's edges are, measured from the picture.
 
-The edges place defects; they never mask any: a dark defect at the edge looks like no strip.
+The edges place defects; by themselves they never mask any: a dark defect at the edge looks like no
+strip. ``conditioning.edge_guard`` tells when metal beside them may be left out.
 """
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stripscan.runtime.trust import DARK_GREY
+from stripscan.runtime.grey import DARK_GREY
 
 _STEP_LINES = 8
 _SMOOTH_PX = 9

@@ -1,8 +1,10 @@
 """One coil under one camera: blocks in, changes for the store out."""
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,18 +17,21 @@ from stripscan.contract.manifest import Manifest
 from stripscan.contract.tiling import TileGrid
 from stripscan.runtime.axis import CoilAxis
 from stripscan.runtime.bands import Band, BandBuilder, Span
-from stripscan.runtime.edges import StripEdges
+from stripscan.runtime.conditioning.conditioner import Conditioner
+from stripscan.runtime.conditioning.flat_field import FlatField
+from stripscan.runtime.encoder import Encoder, Placed
 from stripscan.runtime.engines.base import Engine
 from stripscan.runtime.measure import Metric
 from stripscan.runtime.segment import Segmenter
 from stripscan.runtime.station import Station
 from stripscan.runtime.stitching import Reach, Step, StreamingLabeller
-from stripscan.runtime.store_records import Picture
+from stripscan.runtime.store_records import Picture, Stat
 from stripscan.runtime.tracker import Changes, DefectTracker
 from stripscan.runtime.trust import BlockTrust
 from stripscan.runtime.window import LineWindow
 
 _WINDOW_TILES = 4
+_SEEN = (CoverageStatus.INSPECTED, CoverageStatus.DEGRADED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +67,18 @@ class CoilInspector:
         manifest: Classes, smallest areas and tile size of the model.
         engine: What runs the model.
         width_px: Width of the camera's image.
+        flat_field: Gain and offset of the camera's columns, if they were learned.
     """
 
     def __init__(
-        self, *, coil: str, station: Station, manifest: Manifest, engine: Engine, width_px: int
+        self,
+        *,
+        coil: str,
+        station: Station,
+        manifest: Manifest,
+        engine: Engine,
+        width_px: int,
+        flat_field: FlatField | None = None,
     ) -> None:
         inference, camera = station.inference, station.camera
         grid = tile_grid(station, manifest, width_px=width_px)
@@ -75,7 +88,10 @@ class CoilInspector:
         self._grid = grid
         self._camera = camera
         self._axis = CoilAxis()
-        self._trust = BlockTrust()
+        self._encoder = (
+            Encoder(station.encoder, mm_per_line=camera.mm_per_line) if station.encoder else None
+        )
+        self._trust = BlockTrust(mm_per_px=camera.mm_per_px)
         self._bands = BandBuilder(grid)
         self._segmenter = Segmenter(engine, grid, batch=inference.batch)
         self._reach_lines = reach.lines
@@ -90,7 +106,7 @@ class CoilInspector:
             lines=_WINDOW_TILES * grid.tile_px,
             picture_px=station.report.picture_px,
         )
-        self._strip = StripEdges(width_px=width_px, detect=camera.strip_edges == "detect")
+        self._condition = Conditioner(camera=camera, width_px=width_px, flat_field=flat_field)
         self._edges: NDArray[np.float32] = np.empty((0, 2), np.float32)
         self._edges_first = 0
         self._covered_m: float | None = None
@@ -112,15 +128,28 @@ class CoilInspector:
         """Defects that were reported so far."""
         return self._tracker.count
 
+    def stats(self) -> dict[str, Stat]:
+        """Return figures of strip, light, encoder and camera so far."""
+        figures = self._condition.stats()
+        if self._encoder:
+            figures["reversals"] = self._encoder.reversals
+            figures["reseen_lines"] = self._encoder.reseen_lines
+            figures["encoder_faults"] = self._encoder.faults
+        if self._trust.dead_columns:
+            figures["dead_columns"] = self._trust.dead_columns
+        return figures
+
     def push(self, block: Block) -> Iterator[Outcome]:
         """Take in a block and yield what its bands change.
+
+        With an encoder that is the block before: this one tells how far it went.
 
         Raises:
             BundleError: The model found a class that its manifest does not have.
             EngineError: Inference failed.
         """
-        self._axis.add(block)
-        for band in self._bands.push(block, doubt=self._trust.doubt(block)):
+        placed = self._encoder.place(block) if self._encoder else (Placed(block=block),)
+        for band in self._bands_of(placed):
             yield self._inspect(band)
 
     def finish(self) -> Iterator[Outcome]:
@@ -129,26 +158,40 @@ class CoilInspector:
         Raises:
             BundleError, EngineError: See ``push``.
         """
-        if not self._abandoned:
-            for band in self._bands.flush():
+        last = self._bands_of(self._encoder.flush() if self._encoder else ())
+        for band in chain(last, self._bands.flush()):
+            if not self._abandoned:
                 yield self._inspect(band)
         yield self._outcome(self._labeller.flush(), (), self._host_ns)
+
+    def _bands_of(self, placed: tuple[Placed, ...]) -> Iterator[Band]:
+        for each in placed:
+            self._axis.add(each.block)
+            spans = each.spans
+            if each.status is not CoverageStatus.UNKNOWN:
+                spans = (*self._trust.spans(each.block), *spans)
+            yield from self._bands.push(each.block, spans=spans)
 
     def abandon(self) -> None:
         """Let ``finish`` only close what is open: after a failure no more strip is inspected."""
         self._abandoned = True
 
     def _inspect(self, band: Band) -> Outcome:
-        if any(span.status is CoverageStatus.INSPECTED for span in band.spans):
-            mask, score = self._segmenter.segment(band)
-            _blank_unseen(mask, band)
+        seen = _seen_lines(band)
+        # Up to here pixels are the camera's own: even light would hide a lens that went dark.
+        even = self._condition.corrected(band.pixels)
+        if seen.any():
+            mask, score = self._segmenter.segment(dataclasses.replace(band, pixels=even))
+            mask[~seen] = 0
         else:
             mask = score = np.zeros((band.core.lines, self._grid.width_px), np.uint8)
         # Nothing has changed up to here: if inference failed, all that was inspected is whole.
         self._host_ns = band.host_ns
-        pixels = band.pixels[self._grid.halo_px : self._grid.halo_px + band.core.lines]
-        self._edges = np.concatenate([self._edges, self._strip.push(pixels)])
-        self._window.push(pixels)
+        core = slice(self._grid.halo_px, self._grid.halo_px + band.core.lines)
+        edges = self._condition.follow(band.pixels[core], even[core], seen)
+        self._condition.mask(mask, edges, seen)
+        self._edges = np.concatenate([self._edges, edges])
+        self._window.push(even[core])
         return self._outcome(self._labeller.push(mask, score), band.spans, band.host_ns)
 
     def _outcome(self, step: Step, spans: tuple[Span, ...], host_ns: int) -> Outcome:
@@ -189,13 +232,14 @@ class CoilInspector:
         # The encoder of the next block may place the end of this one elsewhere; nothing may gape.
         start_m = self._covered_m
         end_m = self._covered_m = self._axis.along_m(span.lines.stop)
+        inspected = span.status is CoverageStatus.INSPECTED
         return CoverageInterval(
             camera=self._camera.name,
             lines=span.lines,
             along_start_m=self._axis.along_m(span.lines.start) if start_m is None else start_m,
             along_end_m=end_m,
             status=span.status,
-            reason=span.reason,
+            reason=self._condition.note if inspected else span.reason,
         )
 
 
@@ -221,10 +265,12 @@ def reach_px(join_mm: float, *, mm_per_line: float, mm_per_px: float) -> Reach:
     return Reach(lines=math.ceil(join_mm / mm_per_line / 2), px=math.ceil(join_mm / mm_per_px / 2))
 
 
-def _blank_unseen(mask: NDArray[np.uint8], band: Band) -> None:
+def _seen_lines(band: Band) -> NDArray[np.bool_]:
+    seen = np.zeros(band.core.lines, np.bool_)
     for span in band.spans:
-        if span.status is not CoverageStatus.INSPECTED:
-            mask[span.lines.start - band.core.start : span.lines.stop - band.core.start] = 0
+        if span.status in _SEEN:
+            seen[span.lines.start - band.core.start : span.lines.stop - band.core.start] = True
+    return seen
 
 
 def rest_of_coil(

@@ -117,17 +117,18 @@ def _place(
 
 
 def _models_in(field: FieldInfo | None) -> Iterator[type[BaseModel]]:
-    """Yield the models that a field may hold."""
+    """Yield the models that a field may hold, itself or as tables of an array."""
     annotation = field.annotation if field else None
-    for member in _members(annotation):
+    for held in _members(annotation):
+        member = get_args(held)[0] if get_origin(held) is tuple else held
         if isinstance(member, type) and issubclass(member, BaseModel):
             yield member
 
 
 def _members(annotation: Any) -> tuple[Any, ...]:
-    """Return the members of a union without None, of an array, or the annotation itself."""
-    if get_origin(annotation) in (Union, types.UnionType, tuple):
-        return tuple(m for m in get_args(annotation) if m not in (types.NoneType, Ellipsis))
+    """Return the members of a union without None, or the annotation itself."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        return tuple(m for m in get_args(annotation) if m is not types.NoneType)
     return (annotation,)
 
 
@@ -170,11 +171,11 @@ def _wrong(
     if kind == "value_error":
         where = f"{_dotted(path)}: " if path else ""  # a rule of the whole file has no key
         return f"{where}{detail['ctx']['error']}"
+    if isinstance(path[-1], int) or (field and get_origin(field.annotation) is tuple):
+        tables = _dotted(tuple(part for part in path if isinstance(part, str)))
+        return f"{tables} must be an array of tables, [[{tables}]]"
     if field is None or any(_models_in(field)):
-        header = f"[{_dotted(path)}]"
-        if field is not None and get_origin(field.annotation) is tuple:
-            return f"{_dotted(path)} must be a list of tables, each below its own [{header}]"
-        return f"{_dotted(path)} must be a table of its own, {header}"
+        return f"{_dotted(path)} must be a table of its own, [{_dotted(path)}]"
     value = json.dumps(detail["input"], default=str)
     return f"{_dotted(path)} = {value}: it must be {allowed(field)}"
 
@@ -203,4 +204,6 @@ def allowed(field: FieldInfo) -> str:
 
 
 def _dotted(path: KeyPath) -> str:
-    return ".".join(str(part) for part in path)
+    """Return a path as it is said: tables of an array are counted from 1."""
+    parts = (f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in path)
+    return "".join(parts).removeprefix(".")

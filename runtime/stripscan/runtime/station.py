@@ -1,19 +1,27 @@
 """The station file: one camera over one strip, and what is done with its lines."""
 
-import re
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from stripscan.contract.errors import ConfigError
 from stripscan.contract.graph import SIZE_MULTIPLE_PX
+from stripscan.runtime.conditioning.transfer import Bits, Transfer
 from stripscan.runtime.engines.base import EngineName, Precision
 from stripscan.runtime.engines.triton_wire import TritonServer
-from stripscan.runtime.problems import describe
 from stripscan.runtime.section import RelPath, Section, unit
+from stripscan.runtime.station_encoder import EncoderSection
+from stripscan.runtime.station_genicam import GenicamSource
 from stripscan.runtime.station_rolls import RollRepeatSection, RollSection
+from stripscan.runtime.station_rules import RulesSection
+from stripscan.runtime.station_sources import (
+    FolderSource,
+    SimulatorSource,
+    SourceSection,
+    VideoSource,
+)
+from stripscan.runtime.toml_file import parse_toml, text_of
 
 DEFAULT_BUNDLE = "default"
 """What ``bundle.path`` says for the bundle that comes with stripscan."""
@@ -167,6 +175,12 @@ class CameraSection(Section):
         mm_per_px: Pitch across the strip, in mm.
         mm_per_line: Way of the strip from line to line, in mm.
         strip_edges: ``detect`` finds the strip's edges; ``full`` says that it fills the view.
+        bits: Bits of its grey values.
+        transfer: Curve from more than 8 bits to 8.
+        flat_field: What ``stripscan flat-field learn`` wrote for it.
+        edge_margin_mm: Metal along each edge of the strip that is not reported, in mm.
+        drift_alarm_percent: Change of the light since the flat field that is an alarm, in %.
+        top_speed_m_s: Highest speed of the strip in m/s, for the time budget of ``doctor``.
     """
 
     name: str = Field(default="camera", min_length=1)
@@ -174,6 +188,20 @@ class CameraSection(Section):
     mm_per_px: float = Field(gt=0, le=100, json_schema_extra=unit("mm"))
     mm_per_line: float = Field(gt=0, le=100, json_schema_extra=unit("mm"))
     strip_edges: Literal["detect", "full"] = "detect"
+    bits: Bits = 8
+    transfer: Transfer = "linear"
+    flat_field: RelPath | None = None
+    edge_margin_mm: float = Field(default=0.0, ge=0, le=1000, json_schema_extra=unit("mm"))
+    drift_alarm_percent: float = Field(default=20.0, gt=0, le=100, json_schema_extra=unit("%"))
+    top_speed_m_s: float | None = Field(default=None, gt=0, le=100, json_schema_extra=unit("m/s"))
+
+    @model_validator(mode="after")
+    def _keys_fit(self) -> "CameraSection":
+        if self.edge_margin_mm and self.strip_edges == "full":
+            raise ValueError('edge_margin_mm needs the strip\'s edges: strip_edges = "detect"')
+        if self.transfer != "linear" and self.bits == 8:
+            raise ValueError(f'transfer = "{self.transfer}" needs bits above 8')
+        return self
 
 
 class StitchSection(Section):
@@ -188,86 +216,12 @@ class ReportSection(Section):
     picture_px: int = Field(default=256, ge=32, le=2048, json_schema_extra=unit("px"))
 
 
-class FolderSource(Section):
-    """Image files of one width, each a block.
-
-    Attributes:
-        path: The folder.
-        pattern: Which of its files, with ``*`` and ``?``.
-        on_bad_image: ``unknown`` counts an unreadable image as lost lines; ``stop`` ends the run.
-    """
-
-    kind: Literal["folder"]
-    path: RelPath
-    pattern: str = Field(default="*", min_length=1)
-    on_bad_image: Literal["unknown", "stop"] = "unknown"
-
-
-class VideoSource(Section):
-    """A video file, a network stream, or a V4L2 device.
-
-    Attributes:
-        uri: A file, ``rtsp://…``, or a device: ``/dev/video0``, or its number, ``"0"``.
-        frame_step_lines: Lines by which the strip moves from frame to frame; the frame's height
-            where None.
-        timeout_s: How long a stream may be silent, in s.
-    """
-
-    kind: Literal["video"]
-    uri: str = Field(min_length=1)
-    frame_step_lines: int | None = Field(
-        default=None, ge=1, le=65_536, json_schema_extra=unit("lines")
-    )
-    timeout_s: float = Field(default=5.0, gt=0, le=3600, json_schema_extra=unit("s"))
-
-    @property
-    def live(self) -> bool:
-        """Whether the uri is a stream or a device, and no file."""
-        return "://" in self.uri or self.uri.startswith("/dev/") or self.uri.isdecimal()
-
-
-class SimulatorSource(Section):
-    """A made strip with known defects; see :class:`stripscan.simulation.spec.StripSpec`.
-
-    Attributes:
-        width_px: Width of the camera's view in px.
-        length_m: Length of the coil in m.
-        strip_width_px: Width of the strip in px; 92 % of the view where None.
-        seed: Same seed, same strip.
-        defects_per_class: How many defects of every class are planted.
-        wander_px: Greatest departure of the strip from the middle of the view, in px.
-        shading: Share of light that is lost at the edges of the view.
-        noise: Deviation of the sensor's noise in grey levels.
-        speed_m_s: Steady speed of the strip in m/s; it counts where ``pace`` is true.
-        real_data: Folder of real defects to plant; drawn ones where None.
-        block_lines: Lines in a block.
-        pace: Deliver at the speed of the strip instead of as fast as possible.
-    """
-
-    kind: Literal["simulator"]
-    width_px: int = Field(default=1024, ge=64, le=65_536, json_schema_extra=unit("px"))
-    length_m: float = Field(default=120.0, gt=0, le=100_000, json_schema_extra=unit("m"))
-    strip_width_px: int | None = Field(default=None, ge=32, le=65_536, json_schema_extra=unit("px"))
-    seed: int = Field(default=7, ge=0, le=2**63 - 1)
-    defects_per_class: int = Field(default=10, ge=0, le=10_000, json_schema_extra=unit("defects"))
-    wander_px: float = Field(default=6.0, ge=0, le=8192, json_schema_extra=unit("px"))
-    shading: float = Field(default=0.15, ge=0, le=0.8)
-    noise: float = Field(default=2.5, ge=0, le=50, json_schema_extra=unit("grey levels"))
-    speed_m_s: float = Field(default=10.0, ge=0.01, le=100, json_schema_extra=unit("m/s"))
-    real_data: RelPath | None = None
-    block_lines: int = Field(default=256, ge=1, le=65_535, json_schema_extra=unit("lines"))
-    pace: bool = False
-
-
-SourceSection = Annotated[FolderSource | VideoSource | SimulatorSource, Field(discriminator="kind")]
-"""Where the lines come from; ``kind`` tells which."""
-
-
 class Station(Section):
     """A whole station file; docs/reference/station.md lists every key."""
 
     name: str = Field(min_length=1)
     camera: CameraSection
+    encoder: EncoderSection | None = None
     source: SourceSection
     coil: CoilSection = CoilSection()
     store: StoreSection = StoreSection()
@@ -276,6 +230,21 @@ class Station(Section):
     triton: TritonSection | None = None
     stitch: StitchSection = StitchSection()
     report: ReportSection = ReportSection()
+    rules: RulesSection = RulesSection()
+
+    @model_validator(mode="after")
+    def _source_has_bits(self) -> "Station":
+        if self.camera.bits != 8 and isinstance(self.source, VideoSource | SimulatorSource):
+            raise ValueError(f'a source of kind "{self.source.kind}" has 8 bits: set bits = 8')
+        if isinstance(self.source, GenicamSource) and not self.source.holds(self.camera.bits):
+            held = self.source.bits
+            raise ValueError(
+                f'pixel_format = "{self.source.pixel_format}" does not fit bits = '
+                f"{self.camera.bits} in [camera]: set bits = {held}"
+                + (", or to the 10, 12 or 14 that the camera fills" if held == 16 else "")
+            )
+        return self
+
     roll: tuple[RollSection, ...] = Field(default=(), strict=False)
     roll_repeat: RollRepeatSection = RollRepeatSection()
 
@@ -283,6 +252,16 @@ class Station(Section):
     def _server_is_known(self) -> "Station":
         if (self.inference.engine == "triton") != (self.triton is not None):
             raise ValueError('engine = "triton" in [inference] and a table [triton] go together')
+        return self
+
+    @model_validator(mode="after")
+    def _reversals_are_counted(self) -> "Station":
+        source = self.source
+        if isinstance(source, SimulatorSource) and source.reversals and self.encoder is None:
+            raise ValueError(
+                f"reversals = {source.reversals} in [source] needs a table [encoder]: "
+                "without counts nobody knows that the strip moves back"
+            )
         return self
 
     @model_validator(mode="after")
@@ -306,35 +285,8 @@ def load_station(path: Path) -> Station:
         ConfigError: The file cannot be read, is no TOML, or has wrong keys or values. The message
             has a line for each problem, with file, line, key, value, unit and allowed range.
     """
-    text = _text_of(path)
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        place = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
-        line = int(place[1]) if place else max(1, len(text.splitlines()))
-        said = re.sub(r"\s*\(at [^)]*\)$", "", str(error))
-        raise ConfigError(f"{path}:{line}: this is no TOML: {said}") from error
-    try:
-        station = Station.model_validate(table)
-    except ValidationError as error:
-        problems = describe(error, model=Station, text=text, file=path)
-        raise ConfigError("\n".join(problems)) from error
+    station = parse_toml(text_of(path, what="station file"), Station, file=path)
     return _with_absolute_paths(station, path.resolve().parent)
-
-
-def _text_of(path: Path) -> str:
-    """Return the text of a file, without the mark that some editors put before UTF-8."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot read the station file: {error.strerror}") from error
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ConfigError(
-            f"{path}:{line}: this is no UTF-8 text: save the file as UTF-8"
-        ) from error
 
 
 def _with_absolute_paths(station: Station, folder: Path) -> Station:
@@ -356,5 +308,18 @@ def _with_absolute_paths(station: Station, folder: Path) -> Station:
         below = {name: folder / path for name, path in files.items() if path}
         triton = triton.model_copy(update=below)
     store = store.model_copy(update={"path": folder / store.path})
-    parts = {"store": store, "bundle": bundle, "source": source, "triton": triton}
+    rules = station.rules
+    if rules.path is not None:
+        rules = rules.model_copy(update={"path": folder / rules.path})
+    camera = station.camera
+    if camera.flat_field is not None:
+        camera = camera.model_copy(update={"flat_field": folder / camera.flat_field})
+    parts = {
+        "store": store,
+        "bundle": bundle,
+        "source": source,
+        "triton": triton,
+        "camera": camera,
+        "rules": rules,
+    }
     return station.model_copy(update=parts)

@@ -21,6 +21,7 @@ from stripscan.contract.block import LineRange
 from stripscan.contract.coverage import CoverageInterval, CoverageStatus
 from stripscan.contract.defect import Defect, DefectPhase
 from stripscan.contract.errors import StoreError
+from stripscan.contract.grading import Grading
 from stripscan.contract.rle import Runs
 from stripscan.contract.roll_repeat import RollRepeat
 from stripscan.runtime.store_records import (
@@ -29,9 +30,11 @@ from stripscan.runtime.store_records import (
     Picture,
     Stat,
     dump_classes,
+    dump_reasons,
     dump_stats,
     join_runs,
     load_classes,
+    load_reasons,
     pack_runs,
     unpack_runs,
 )
@@ -222,6 +225,11 @@ class Store:
         }
         self._put("coverage", values, key=("coil", "camera", "first_line"))
 
+    def put_grading(self, grading: Grading) -> None:
+        """Add a judgement of a coil to those that it has."""
+        values = {f.name: getattr(grading, f.name) for f in fields(grading)}
+        self._put("grading", values | {"reasons": dump_reasons(grading.reasons)}, key=())
+
     def put_roll_repeat(self, repeat: RollRepeat) -> None:
         """Add a roll repeat, or replace the one of the same number; its defects are added."""
         if not self._connection.in_transaction:
@@ -285,6 +293,12 @@ class Store:
         rows = self._all("SELECT * FROM coverage WHERE coil = ? ORDER BY camera, first_line", coil)
         return tuple(_interval_of(row) for row in rows)
 
+    def gradings(self, coil: str) -> tuple[Grading, ...]:
+        """Return the judgements of a coil, the newest first, which is the one that counts."""
+        names = [f.name for f in fields(Grading)]
+        sql = f"SELECT {', '.join(names)} FROM grading WHERE coil = ? ORDER BY id DESC"  # noqa: S608 - names are ours
+        return tuple(self._grading_of(row) for row in self._all(sql, coil))
+
     def roll_repeats(self, coil: str) -> tuple[RollRepeat, ...]:
         """Return the roll repeats of a coil by number, with all their defects."""
         defects: dict[int, list[int]] = {}
@@ -325,6 +339,14 @@ class Store:
                 f"{self.path} is damaged: coil {values['id']} cannot be read ({error})"
             ) from error
         return CoilRecord(**values)
+
+    def _grading_of(self, row: sqlite3.Row) -> Grading:
+        try:
+            return Grading(**dict(row) | {"reasons": load_reasons(row["reasons"])})
+        except (ValueError, TypeError) as error:
+            raise StoreError(
+                f"{self.path} is damaged: a grading of coil {row['coil']} cannot be read ({error})"
+            ) from error
 
     def _unknown_coil(self, coil: str) -> StoreError:
         known = [row["id"] for row in self._all("SELECT id FROM coil ORDER BY rowid DESC")]

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from stripscan.contract.classes import DefectClass
+from stripscan.contract.grading import Reason
 from stripscan.contract.rle import Runs
 
 CoilStatus = Literal["running", "complete", "interrupted", "failed"]
@@ -131,6 +132,16 @@ def dump_classes(classes: tuple[DefectClass, ...]) -> str:
 def load_classes(text: str) -> tuple[DefectClass, ...]:
     """Return the classes that ``dump_classes`` wrote."""
     return tuple(DefectClass(**c) for c in json.loads(text))
+
+
+def dump_reasons(reasons: tuple[Reason, ...]) -> str:
+    """Return reasons as JSON."""
+    return json.dumps([asdict(reason) for reason in reasons])
+
+
+def load_reasons(text: str) -> tuple[Reason, ...]:
+    """Return the reasons that ``dump_reasons`` wrote."""
+    return tuple(Reason(**reason) for reason in json.loads(text))
 
 
 def dump_stats(stats: Mapping[str, Stat]) -> str:

@@ -91,6 +91,21 @@ CREATE TABLE coverage (
 ) STRICT, WITHOUT ROWID;
 """
 
+_GRADINGS: Final = """
+CREATE TABLE grading (
+    id INTEGER PRIMARY KEY,
+    coil TEXT NOT NULL REFERENCES coil (id) DEFERRABLE INITIALLY DEFERRED,
+    graded_at TEXT NOT NULL,
+    rules_name TEXT NOT NULL,
+    rules_version TEXT NOT NULL,
+    rules_sha256 TEXT NOT NULL,
+    rules_text TEXT NOT NULL,
+    grade TEXT NOT NULL CHECK (grade IN ('accept', 'downgrade', 'hold')),
+    reasons TEXT NOT NULL
+) STRICT;
+CREATE INDEX grading_of_coil ON grading (coil, id);
+"""
+
 # A print refers to its repeat alone: the write that had its defect may have failed.
 _ROLL_REPEATS: Final = """
 CREATE TABLE roll_repeat (
@@ -117,7 +132,7 @@ CREATE TABLE roll_print (
 ) STRICT, WITHOUT ROWID;
 """
 
-UPGRADES: Final[tuple[str, ...]] = (_ROLL_REPEATS,)
+UPGRADES: Final[tuple[str, ...]] = (_ROLL_REPEATS, _GRADINGS)
 """Scripts from version 1 to 2, from 2 to 3, and so on. What was released never changes."""
 
 SCHEMA_VERSION: Final = 1 + len(UPGRADES)

@@ -9,7 +9,10 @@ from typing import Final
 from stripscan.contract.errors import ConfigError
 
 _PLAIN_ATTRIBUTES: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
-"""What every record has; all else came with ``extra`` and is part of the event."""
+"""What every record has; all else came with ``extra`` and is part of the event.
+
+What begins with an underscore was put there by a library for itself.
+"""
 
 _QUOTED: Final = frozenset(' "=\\')
 
@@ -71,8 +74,9 @@ def _fields_of(record: logging.LogRecord) -> dict[str, Value]:
         "logger": record.name,
         "event": record.getMessage(),
     }
-    extra = {k: v for k, v in vars(record).items() if k not in _PLAIN_ATTRIBUTES}
-    return fields | {key: _plain(value) for key, value in extra.items() if key not in fields}
+    known = _PLAIN_ATTRIBUTES | set(fields)
+    extra = {k: v for k, v in vars(record).items() if k not in known and not k.startswith("_")}
+    return fields | {key: _plain(value) for key, value in extra.items()}
 
 
 def _plain(value: object) -> Value:

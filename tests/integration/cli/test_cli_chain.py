@@ -18,7 +18,8 @@ from integration.cli.program import (
 from stripscan.contract.coverage import CoverageStatus
 from stripscan.runtime.acceptance import judge
 from stripscan.runtime.sources.simulator import SimulatorFrames
-from stripscan.runtime.station import SimulatorSource, load_station
+from stripscan.runtime.station import load_station
+from stripscan.runtime.station_sources import SimulatorSource
 from stripscan.runtime.store import Store
 from stripscan.simulation.spec import StripSpec
 from stripscan.simulation.strip import SimulatedStrip
@@ -74,6 +75,12 @@ def test_report_without_a_coil_takes_the_latest(inspected: Path, tmp_path: Path)
     store = inspected / "stripscan.db"
     fine(run("report", "--store", store, "--out", tmp_path / "last.html", cwd=tmp_path))
     assert "coil-1" in (tmp_path / "last.html").read_text()
+
+
+def test_regrade_by_the_rules_of_the_run_has_no_news(inspected: Path) -> None:
+    done = run("regrade", "latest", cwd=inspected)
+    assert "coil-1" in fine(done)
+    assert "0 of 1 coils with another judgement, not stored: --write does that" in done.stderr
 
 
 def test_doctor_looks_at_model_and_station(inspected: Path) -> None:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 pytest.importorskip("torch")
@@ -47,7 +46,11 @@ def test_one_command_makes_files_for_cpus_gpus_and_a_server(
         out,
         "--to",
         "onnx,openvino,triton",
-        *SMALL,
+        "--fixed",
+        "--tile",
+        "64,96",
+        "--batch",
+        "4",
         cwd=tmp_path,
         timeout=300,
     )
@@ -61,6 +64,10 @@ def test_one_command_makes_files_for_cpus_gpus_and_a_server(
     for engine in ("onnx", "openvino"):
         opened = open_engine(bundle, EngineChoice(engine=engine))
         assert all(frame.passed for frame in replay(opened, bundle))
+
+    assert bundle.manifest.input.tile_px == 64
+    fixed = sorted(path.name for path in (tmp_path / "mill-onnx").iterdir())
+    assert fixed == ["model.4x64x64.onnx", "model.4x96x96.onnx"]
 
     (config,) = (tmp_path / "mill-triton").glob("*/config.pbtxt")
     assert "max_batch_size: 4" in config.read_text()
@@ -100,7 +107,9 @@ def test_int8_passes_the_gate_or_names_the_layers(checkpoint: Path, tmp_path: Pa
     [
         (("--to", "coreml"), "--to coreml: unknown; choose from onnx, openvino, trt, triton"),
         (("--precision", "fp8"), "--precision fp8: unknown; choose from fp32, fp16, int8"),
-        (("--tile", "100"), "--tile 100: must be a multiple of 32 px"),
+        (("--tile", "100"), "--tile 100: must be a multiple of 32 px, 32 to 4096"),
+        (("--tile", "64,0"), "--tile 0: must be a multiple of 32 px, 32 to 4096"),
+        (("--tile", "wide"), "--tile wide: must be a multiple of 32 px, 32 to 4096"),
         (("--hardware", "all"), "--hardware all: unknown; choose from this, ampere+"),
     ],
 )
@@ -112,26 +121,41 @@ def test_a_wrong_option_is_told_before_any_work(
     assert said in done.stderr
 
 
-def test_a_file_that_fails_is_kept_for_a_look(checkpoint: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("precision", "said", "file"),
+    [
+        ("fp32", r"onnx fp32 differs from its checkpoint on \d+ tiles", "model.onnx"),
+        ("int8", r"int8 for the CPU differs .* even with .* most sensitive", "model.int8-cpu.onnx"),
+    ],
+)
+def test_a_file_that_fails_is_kept_for_a_look(
+    checkpoint: Path, tmp_path: Path, precision: str, said: str, file: str
+) -> None:
     from stripscan.contract.errors import ParityError
     from stripscan.export.build import Plan, build_bundle
     from stripscan.export.parity import LIMITS, Limits
     from stripscan.train.checkpoint import load_checkpoint
 
     strict = Limits(max_error=0.0, agreement=1.0, adversarial_agreement=1.0, iou=1.0, defects=0.0)
-    before, LIMITS["fp32"] = LIMITS["fp32"], strict
+    before, LIMITS[precision] = LIMITS[precision], strict
     try:
-        with pytest.raises(ParityError, match=r"onnx fp32 differs from its checkpoint on"):
+        with pytest.raises(ParityError, match=said):
             build_bundle(
                 load_checkpoint(checkpoint),
                 tmp_path / "mill",
                 name="mill",
                 data=None,
                 command="test",
-                plan=Plan(tile_px=64, parity_tiles=4, keep_failing=tmp_path / "failed"),
+                plan=Plan(
+                    precisions=(precision,),
+                    tile_px=64,
+                    parity_tiles=4,
+                    calibration_tiles=8,
+                    keep_failing=tmp_path / "failed",
+                ),
             )
     finally:
-        LIMITS["fp32"] = before
-    assert [file.name for file in (tmp_path / "failed").iterdir()] == ["model.onnx"]
+        LIMITS[precision] = before
+    assert [path.name for path in (tmp_path / "failed").iterdir()] == [file]
     assert not (tmp_path / "mill").exists()
-    assert np.frombuffer((tmp_path / "failed/model.onnx").read_bytes(), np.uint8).size > 1000
+    assert (tmp_path / "failed" / file).stat().st_size > 1000

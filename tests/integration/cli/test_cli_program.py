@@ -21,6 +21,7 @@ COMMANDS = [
     "eval",
     "export",
     "inspect",
+    "plan",
     "predict",
     "report",
     "run",

@@ -16,13 +16,16 @@ from numpy.typing import NDArray
 from stripscan.contract.bundle import write_bundle
 from stripscan.contract.coverage import CoverageInterval
 from stripscan.contract.defect import DefectPhase
-from stripscan.contract.errors import BundleError, DataError, StoreError
+from stripscan.contract.errors import BundleError, ConfigError, DataError, StoreError
 from stripscan.contract.manifest import InputSpec
 from stripscan.runtime.daemon import Progress, run_station
+from stripscan.runtime.rules.load import load_rules
+from stripscan.runtime.rules.replay import replay
 from stripscan.runtime.station import Station, load_station
 from stripscan.runtime.store import Store
 from unit.contract.bundle_samples import draft
 from unit.runtime.inspection_samples import metal
+from unit.runtime.rules_samples import write_rules
 
 pytest.importorskip("onnx", reason="needs the export extra, to make a model")
 pytestmark = pytest.mark.export
@@ -127,6 +130,46 @@ def test_a_coil_is_inspected_and_stored(tmp_path: Path, frames: Path) -> None:
     assert (seen[-1].lines, seen[-1].defects) == (400, 2)
 
 
+def test_a_coil_is_graded_by_the_rules_as_it_ends(tmp_path: Path, frames: Path) -> None:
+    assert frames.is_dir()
+    rules = write_rules(
+        tmp_path,
+        '[[severity]]\nname = "tail crop"\ntail_m = 0.03\nseverity = "ignore"\n'
+        '[[severity]]\nname = "long"\nmin_length_mm = 20\nseverity = "major"\n'
+        '[[grade]]\nname = "any"\nmin_count = 1\ngrade = "downgrade"\n',
+    )
+    station = station_in(tmp_path, source=FOLDER + '[rules]\npath = "rules.toml"\n')
+    run_station(station)
+    with store_in(tmp_path) as store:
+        (grading,), (long, small) = store.gradings("a"), store.defects("a")
+        again, other = replay(store, "a", rules), replay(store, "a", load_rules(None))
+    assert (long.severity, small.severity) == (
+        "major",
+        "ignore",
+    )  # the second is 25 mm from the end
+    assert (grading.grade, grading.rules_text) == ("downgrade", rules.text)
+    assert [(r.rule, r.verdict, r.text) for r in grading.reasons] == [
+        ("any", "downgrade", "1 defect on the coil; the rule asks for 1"),
+        ("tail crop", "ignore", "1 defect"),
+        ("long", "major", "1 defect"),
+    ]
+    assert not again.news
+    assert [(c.before, c.defect.severity) for c in other.changes] == [
+        ("major", "critical"),
+        ("ignore", "critical"),
+    ]
+
+
+def test_rules_for_a_class_that_the_bundle_lacks_stop_the_run(tmp_path: Path, frames: Path) -> None:
+    assert frames.is_dir()
+    write_rules(
+        tmp_path, '[[severity]]\nname = "a"\nclasses = ["inclusions"]\nseverity = "minor"\n'
+    )
+    with pytest.raises(ConfigError, match=r"rules\.toml:6: 'inclusions' is no class of the bundle"):
+        run_station(station_in(tmp_path, source=FOLDER + '[rules]\npath = "rules.toml"\n'))
+    assert not (tmp_path / "line.sqlite").exists()
+
+
 def test_an_unreadable_image_leaves_a_hole_that_is_known(tmp_path: Path, frames: Path) -> None:
     (frames / "1.png").write_bytes(b"no picture")
     run_station(station_in(tmp_path))
@@ -150,7 +193,8 @@ def test_a_source_that_fails_leaves_what_it_gave(tmp_path: Path, frames: Path) -
         run_station(station_in(tmp_path, source=stop))
     with store_in(tmp_path) as store:
         coil, coverage, (defect,) = store.coil("a"), store.coverage("a"), store.defects("a")
-    assert coil.status == "failed"
+        (grading,) = store.gradings("a")
+    assert (coil.status, grading.grade) == ("failed", "hold")
     assert told(coverage) == [(240, "inspected", "")]
     assert (defect.phase, defect.last_line) == (DefectPhase.END, 239)
 
@@ -169,6 +213,46 @@ def test_a_model_that_fails_leaves_nothing_that_looks_clean(tmp_path: Path, fram
     assert dropped.reason == "the run failed before this strip was inspected"
     assert_whole(coverage, coverage[-1].lines.stop)
     assert coverage[-1].lines.stop >= 240
+
+
+MOVING = """
+[source]
+kind = "simulator"
+width_px = 128
+length_m = 0.2
+defects_per_class = 0
+reversals = 2
+reversal_mm = 20.0
+block_lines = 48
+[encoder]
+mm_per_count = 0.05
+counter_bits = 16
+"""
+
+
+def test_a_strip_that_moves_back_is_as_long_as_it_is(tmp_path: Path) -> None:
+    run_station(station_in(tmp_path, source=MOVING))
+    with store_in(tmp_path) as store:
+        coil, coverage = store.coil("a"), store.coverage("a")
+    assert (coil.status, coil.length_m) == ("complete", pytest.approx(0.2))
+    assert told(coverage) == [(800, "inspected", "")]
+    assert_whole(coverage, 800)
+    keys = ("reversals", "reseen_lines", "encoder_faults")
+    assert [coil.stats[key] for key in keys] == [2, 4 * 80, 0]
+
+
+def test_the_block_that_waits_for_its_way_is_on_record_when_the_model_fails(
+    tmp_path: Path, frames: Path
+) -> None:
+    assert frames.is_dir()
+    encoder = FOLDER + "[encoder]\nmm_per_count = 0.05\n"
+    with pytest.raises(BundleError, match="the model found class 9"):
+        run_station(station_in(tmp_path, source=encoder, class_id=9))
+    with store_in(tmp_path) as store:
+        coverage = store.coverage("a")
+    assert coverage[-1].status == "dropped"
+    assert coverage[-1].lines.stop >= 320
+    assert_whole(coverage, coverage[-1].lines.stop)
 
 
 def test_a_coil_is_never_written_twice(tmp_path: Path, frames: Path) -> None:
@@ -246,6 +330,7 @@ def test_after_a_kill_the_next_run_finds_what_was_committed(tmp_path: Path, fram
     run_station(station_in(tmp_path, coil="b"))
     with store_in(tmp_path) as store:
         assert (store.coil("a").status, store.coil("b").status) == ("interrupted", "complete")
+        assert [g.grade for g in store.gradings("a")] == ["hold"]
         assert store.coverage("a") == before
         assert_whole(before, before[-1].lines.stop)
 

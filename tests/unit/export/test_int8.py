@@ -8,17 +8,24 @@ pytest.importorskip("onnxscript")
 from onnx import numpy_helper
 
 from stripscan.contract.errors import ParityError
+from stripscan.export.conformance import tensorrt_problems
 from stripscan.export.int8 import (
     convolutions,
     measure_ranges,
     quantise,
     require_tensorrt_int8,
+    with_shapes,
 )
 from stripscan.export.onnx_file import without_logits
 from stripscan.export.parity import onnx_run
 from stripscan.export.tiles import simulated_tiles
 
 pytestmark = pytest.mark.export
+
+
+@pytest.fixture(scope="module")
+def model(model):
+    return with_shapes(model)
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +58,16 @@ def test_for_a_cpu_activations_are_uint8_and_weights_have_7_bits(model, ranges) 
     ]
     assert len(weights) == len(convolutions(model))
     assert max(int(np.abs(weight).max()) for weight in weights) <= 64
+
+
+def test_for_a_gpu_the_rest_is_in_half_precision(model, ranges) -> None:
+    first, *others = convolutions(model)
+    quantised = quantise(model, ranges, "gpu", nodes=others)
+    scales = {node.input[1] for node in quantised.graph.node if "Quantize" in node.op_type}
+    weights = {node.input[1] for node in quantised.graph.node if node.name == first}
+    kinds = {t.name: t.data_type for t in quantised.graph.initializer}
+    assert {kinds[name] for name in scales | weights} == {onnx.TensorProto.FLOAT16}
+    assert tensorrt_problems(without_logits(quantised)) == []
 
 
 def test_uint8_activations_are_refused_for_tensorrt(model, ranges) -> None:

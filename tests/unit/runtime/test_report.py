@@ -15,6 +15,7 @@ from stripscan.contract.classes import NEU_CLASSES, DefectClass
 from stripscan.contract.coverage import CoverageInterval, CoverageStatus
 from stripscan.contract.defect import Defect, DefectPhase
 from stripscan.contract.errors import StoreError
+from stripscan.contract.grading import Grading, Reason
 from stripscan.contract.rle import runs_of
 from stripscan.contract.roll_repeat import RollRepeat
 from stripscan.runtime.report.export import write_csv, write_json
@@ -280,6 +281,14 @@ def test_a_page_warns_of_a_coil_that_did_not_end_well(
     assert warning in page.text
 
 
+def test_a_margin_and_an_alarm_of_the_light_stand_at_the_top(tmp_path: Path) -> None:
+    stats = {"edge_margin_mm": 7.5, "illumination_alarm": "columns 0–127 -31 % against all"}
+    page = Page(render_html(a_report(tmp_path, coil=dataclasses.replace(COIL, stats=stats))))
+    assert page.has_alert
+    assert "columns 0–127 -31 % against all" in page.text
+    assert "without 7.5 mm at each edge" in page.text
+
+
 def test_a_coil_of_which_nothing_is_known_has_a_page(tmp_path: Path) -> None:
     coil = dataclasses.replace(
         COIL, status="failed", length_m=None, stats={}, classes=(), started_at="yesterday"
@@ -343,6 +352,33 @@ def test_json_has_every_defect_with_its_mask(tmp_path: Path) -> None:
         "length_m": 100.0,
         "percent": 100.0,
     }
+
+
+def test_grade_rules_and_reasons_are_in_the_page_and_the_json(tmp_path: Path) -> None:
+    report = a_report(tmp_path, defects=(a_defect(severity="ignore"),))
+    assert "This coil was not graded." in Page(render_html(report)).text
+    grading = Grading(
+        coil="4711",
+        graded_at="2025-03-01T08:03:00+00:00",
+        rules_name=HOSTILE,
+        rules_version="2025-03",
+        rules_sha256="ab" * 32,
+        rules_text="",
+        grade="downgrade",
+        reasons=(Reason(rule="scratches", verdict="downgrade", text=HOSTILE),),
+    )
+    with Store.open(tmp_path / "line.sqlite") as store:
+        store.put_grading(grading)
+        report = build_report(store, "4711")
+    page = Page(render_html(report))
+    assert f"downgrade scratches {HOSTILE}" in page.text
+    assert "version 2025-03, on 1 Mar 2025" in page.text
+    assert "ab" * 32 in page.text
+    assert "1 ignore" in page.text  # forgiven, and still shown
+    write_json(report, tmp_path / "r.json")
+    told = json.loads((tmp_path / "r.json").read_text())["grading"]
+    assert (told["grade"], told["rules_sha256"]) == ("downgrade", "ab" * 32)
+    assert told["reasons"] == [{"rule": "scratches", "verdict": "downgrade", "text": HOSTILE}]
 
 
 def test_csv_has_a_row_a_defect_with_units_in_the_names(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@ from pathlib import Path
 import pytest
 
 from stripscan.contract.errors import ConfigError
-from stripscan.runtime.station import FolderSource, SimulatorSource, VideoSource, load_station
+from stripscan.runtime.station import load_station
+from stripscan.runtime.station_genicam import GenicamSource
+from stripscan.runtime.station_sources import FolderSource, SimulatorSource, VideoSource
 
 MINIMAL = """\
 name = "skin pass 2"
@@ -16,6 +18,8 @@ mm_per_line = 0.25
 kind = "folder"
 path = "images"
 """
+
+KINDS = '"folder", "video", "genicam", "simulator"'
 
 
 def write(folder: Path, text: str) -> Path:
@@ -47,13 +51,15 @@ def test_paths_count_from_the_folder_of_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "plant").mkdir()
-    write(tmp_path / "plant", MINIMAL + '[store]\npath = "db/a.db"\n[bundle]\npath = "my"\n')
+    text = MINIMAL.replace("[camera]", '[camera]\nflat_field = "a.npz"')
+    write(tmp_path / "plant", text + '[store]\npath = "db/a.db"\n[bundle]\npath = "my"\n')
     monkeypatch.chdir(tmp_path)
     station = load_station(Path("plant/station.toml"))
     assert isinstance(station.source, FolderSource)
     assert station.source.path == tmp_path / "plant/images"
     assert station.store.path == tmp_path / "plant/db/a.db"
     assert station.bundle.folder == tmp_path / "plant/my"
+    assert station.camera.flat_field == tmp_path / "plant/a.npz"
 
 
 @pytest.mark.parametrize(
@@ -120,8 +126,8 @@ def test_a_missing_table_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ('kind = "fodler"', 'kind = "fodler": it must be one of "folder", "video", "simulator"'),
-        ("", 'kind is missing: it must be one of "folder", "video", "simulator"'),
+        ('kind = "fodler"', f'kind = "fodler": it must be one of {KINDS}'),
+        ("", f"kind is missing: it must be one of {KINDS}"),
     ],
 )
 def test_a_source_of_no_known_kind_gets_the_kinds(tmp_path: Path, given: str, said: str) -> None:
@@ -139,6 +145,50 @@ def test_a_pitch_that_is_no_length_is_refused(tmp_path: Path, value: str) -> Non
 def test_a_halo_that_leaves_no_core_is_refused(tmp_path: Path) -> None:
     (found,) = problems(tmp_path, MINIMAL + "[inference]\ntile_px = 256\nhalo_px = 128\n")
     assert found.startswith("10: inference: halo_px = 128 leaves nothing of tile_px = 256")
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ('strip_edges = "full"\nedge_margin_mm = 5.0', "edge_margin_mm needs the strip's edges"),
+        ('transfer = "sqrt"', 'transfer = "sqrt" needs bits above 8'),
+        ("bits = 11", "camera.bits = 11: it must be one of 8, 10, 12, 14, 16"),
+        ("edge_margin_mm = -1.0", "camera.edge_margin_mm = -1.0: it must be a number in mm"),
+    ],
+)
+def test_keys_of_a_camera_that_do_not_go_together(tmp_path: Path, keys: str, said: str) -> None:
+    (found,) = problems(tmp_path, MINIMAL.replace("[camera]", f"[camera]\n{keys}"))
+    assert said in found
+
+
+def test_a_source_of_8_bits_is_not_taken_for_12(tmp_path: Path) -> None:
+    text = MINIMAL.replace('kind = "folder"\npath = "images"', 'kind = "simulator"')
+    (found,) = problems(tmp_path, text.replace("[camera]", "[camera]\nbits = 12"))
+    assert 'a source of kind "simulator" has 8 bits' in found
+
+
+@pytest.mark.parametrize(
+    ("pixel_format", "bits", "fits"),
+    [
+        ("Mono8", 8, True),
+        ("Mono12", 12, True),
+        ("Mono16", 14, True),
+        ("Mono12", 8, False),
+        ("Mono8", 12, False),
+        ("Mono16", 8, False),
+    ],
+)
+def test_a_pixel_format_fits_the_bits_of_the_camera(
+    tmp_path: Path, pixel_format: str, bits: int, fits: bool
+) -> None:
+    source = f'kind = "genicam"\nid = "a"\npixel_format = "{pixel_format}"'
+    text = MINIMAL.replace('kind = "folder"\npath = "images"', source)
+    text = text.replace("[camera]", f"[camera]\nbits = {bits}")
+    if fits:
+        assert load_station(write(tmp_path, text)).camera.bits == bits
+    else:
+        (found,) = problems(tmp_path, text)
+        assert f'pixel_format = "{pixel_format}" does not fit bits = {bits} in [camera]' in found
 
 
 def test_a_table_where_a_value_stands_is_asked_for(tmp_path: Path) -> None:
@@ -185,6 +235,16 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load_station(tmp_path / "gone.toml")
 
 
+def test_reversals_without_an_encoder_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "station.toml"
+    source = '[source]\nkind = "simulator"\nreversals = 2\n'
+    file.write_text('name = "a"\n[camera]\nmm_per_px = 1\nmm_per_line = 1\n' + source)
+    with pytest.raises(ConfigError, match=r"reversals = 2 in \[source\] needs a table \[encoder\]"):
+        load_station(file)
+    file.write_text(file.read_text() + "[encoder]\nmm_per_count = 0.1\n")
+    assert load_station(file).encoder is not None
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
@@ -205,6 +265,16 @@ def test_a_server_that_is_missing_or_none_is_told_with_the_file(
     assert said in str(caught.value)
 
 
+def test_features_of_a_camera_are_plain_values(tmp_path: Path) -> None:
+    camera = 'kind = "genicam"\nid = "a"\nfeatures = { Width = %s }'
+    text = MINIMAL.replace('kind = "folder"\npath = "images"', camera)
+    (found,) = problems(tmp_path, text % "[1]")
+    assert "source.features: it must be a table of numbers, texts, true or false" in found
+    source = load_station(write(tmp_path, text % "100")).source
+    assert isinstance(source, GenicamSource)
+    assert source.features == {"Width": 100}
+
+
 def test_rolls_are_tables_of_their_own(tmp_path: Path) -> None:
     text = MINIMAL + '[[roll]]\nname = "F7"\ndiameter_mm = 700\n[[roll]]\nname = "R"\n'
     station = load_station(write(tmp_path, text + "diameter_mm = 300\nwear_mm = 10\n"))
@@ -220,20 +290,20 @@ def test_rolls_are_tables_of_their_own(tmp_path: Path) -> None:
     [
         (
             '[[roll]]\nname = "F7"\ndiameter_mm = -1\n',
-            "12: roll.0.diameter_mm = -1: it must be a number in mm, above 0, at most 5000",
+            "12: roll[1].diameter_mm = -1: it must be a number in mm, above 0, at most 5000",
         ),
-        ("[[roll]]\ndiameter_mm = 700\n", "10: roll.0.name is missing: add text, not empty"),
+        ("[[roll]]\ndiameter_mm = 700\n", "10: roll[1].name is missing: add text, not empty"),
         (
             '[[roll]]\nname = "F7"\ndiameter = 700\n',
-            "12: roll.0.diameter is not known; did you mean diameter_mm?",
+            "12: roll[1].diameter is not known; did you mean diameter_mm?",
         ),
         (
             '[roll]\nname = "F7"\n',
-            "10: roll must be a list of tables, each below its own [[roll]]",
+            "10: roll must be an array of tables, [[roll]]",
         ),
         (
             '[[roll]]\nname = "F7"\ndiameter_mm = 70\nwear_mm = 60\n',
-            "10: roll.0: wear_mm = 60 is more than half of diameter_mm = 70: "
+            "10: roll[1]: wear_mm = 60 is more than half of diameter_mm = 70: "
             "give the wear of the diameter, in mm",
         ),
         (

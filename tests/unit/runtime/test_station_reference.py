@@ -15,18 +15,19 @@ from stripscan.runtime.station import (
     BundleSection,
     CameraSection,
     CoilSection,
-    FolderSource,
     InferenceSection,
     ReportSection,
-    SimulatorSource,
     Station,
     StitchSection,
     StoreSection,
     TritonSection,
-    VideoSource,
     load_station,
 )
+from stripscan.runtime.station_encoder import EncoderSection
+from stripscan.runtime.station_genicam import GenicamSource
 from stripscan.runtime.station_rolls import RollRepeatSection, RollSection
+from stripscan.runtime.station_rules import RulesSection
+from stripscan.runtime.station_sources import FolderSource, SimulatorSource, VideoSource
 
 PAGE = Path(__file__).parents[3] / "docs/reference/station.md"
 
@@ -38,12 +39,15 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[inference]": InferenceSection,
     "[triton]": TritonSection,
     "[camera]": CameraSection,
+    "[encoder]": EncoderSection,
     "[stitch]": StitchSection,
     "[report]": ReportSection,
+    "[rules]": RulesSection,
     "[[roll]]": RollSection,
     "[roll_repeat]": RollRepeatSection,
     '[source] with kind = "folder"': FolderSource,
     '[source] with kind = "video"': VideoSource,
+    '[source] with kind = "genicam"': GenicamSource,
     '[source] with kind = "simulator"': SimulatorSource,
 }
 TABLES = {
@@ -53,8 +57,10 @@ TABLES = {
     "inference",
     "triton",
     "camera",
+    "encoder",
     "stitch",
     "report",
+    "rules",
     "roll",
     "roll_repeat",
     "source",

@@ -10,7 +10,9 @@ from stripscan.contract.classes import NEU_CLASSES
 from stripscan.contract.coverage import CoverageInterval, CoverageStatus
 from stripscan.contract.defect import Defect, DefectPhase
 from stripscan.contract.errors import StoreError
+from stripscan.contract.grading import Grading, Reason
 from stripscan.runtime.store import CoilRecord, Picture, Store
+from stripscan.runtime.store_schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
 
 COIL = CoilRecord(
     id="4711",
@@ -204,6 +206,38 @@ def test_coils_are_listed_the_newest_first(path: Path) -> None:
         assert [c.id for c in store.coils()] == ["c", "b", "a"]
 
 
+def test_gradings_are_kept_and_the_newest_comes_first(path: Path) -> None:
+    first = Grading(
+        coil="4711",
+        graded_at="2025-03-01T08:02:00+00:00",
+        rules_name="mill",
+        rules_version="2025-03",
+        rules_sha256="ab",
+        rules_text='name = "mill"\n',
+        grade="hold",
+        reasons=(Reason(rule=None, verdict="hold", text="1 m was not inspected"),),
+    )
+    second = dataclasses.replace(first, grade="accept", reasons=(), rules_version="2025-04")
+    with Store.open(path) as store:
+        store.start_coil(COIL)
+        store.start_coil(dataclasses.replace(COIL, id="4712"))
+        store.put_grading(first)
+        store.put_grading(second)
+        assert store.gradings("4711") == (second, first)
+        assert store.gradings("4712") == ()
+        with pytest.raises(StoreError, match="FOREIGN KEY"):
+            store.put_grading(dataclasses.replace(first, coil="4713"))
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute("UPDATE grading SET reasons = '[{}]'")
+    connection.close()
+    with (
+        Store.open(path, readonly=True) as store,
+        pytest.raises(StoreError, match="is damaged: a grading of coil 4711"),
+    ):
+        store.gradings("4711")
+
+
 def test_only_coils_left_running_are_recovered(path: Path) -> None:
     with Store.open(path) as store:
         for name in ("done", "cut"):
@@ -237,13 +271,23 @@ def test_a_reader_cannot_write(path: Path) -> None:
         store.start_coil(COIL)
 
 
+def test_a_store_of_the_first_version_can_be_graded(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.executescript(f"{SCHEMA} PRAGMA application_id = {APPLICATION_ID};")
+    connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    with Store.open(path) as store:
+        store.start_coil(COIL)
+        assert store.gradings("4711") == ()
+
+
 def test_a_store_of_a_newer_version_asks_for_an_upgrade(path: Path) -> None:
     Store.open(path).close()
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
     for readonly in (True, False):
-        with pytest.raises(StoreError, match=r"version 99 .* up to \d+: upgrade stripscan"):
+        with pytest.raises(StoreError, match=rf"version 99 .* up to {SCHEMA_VERSION}: upgrade"):
             Store.open(path, readonly=readonly)
 
 

@@ -26,6 +26,10 @@ def line_of(message: str, *, as_json: bool, **extra: object) -> str:
     return LineFormatter(as_json=as_json).format(record)
 
 
+def test_what_a_library_notes_for_itself_is_no_part_of_the_event() -> None:
+    assert line_of("coil started", as_json=False, _ray_timestamp_ns=7).endswith('coil started"')
+
+
 @pytest.fixture
 def _loggers_restored() -> Iterator[None]:
     root, ours = logging.getLogger(), logging.getLogger("stripscan")

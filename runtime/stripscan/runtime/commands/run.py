@@ -9,9 +9,11 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from stripscan.contract.errors import StoreError
+from stripscan.runtime.conditioning.station_field import station_flat_field
 from stripscan.runtime.daemon import Progress as Where
 from stripscan.runtime.daemon import RunResult, run_station, station_bundle, station_engine
 from stripscan.runtime.golden import require_golden
+from stripscan.runtime.grading import station_rules
 from stripscan.runtime.inspector import tile_grid
 from stripscan.runtime.sources import open_source
 from stripscan.runtime.station import Station, load_station
@@ -50,16 +52,19 @@ def _checked(station: Station) -> str:
     """Return what a station would work with; nothing is written, and no live source is touched.
 
     Raises:
-        StripscanError: The bundle, the source or the store would stop a run.
+        StripscanError: The bundle, the rules, the source or the store would stop a run.
     """
     bundle = station_bundle(station)
+    rules = station_rules(station, bundle)
     with closing(station_engine(station, bundle)) as engine:
         require_golden(engine, bundle)
     tile_grid(station, bundle.manifest, width_px=1)
     source = open_source(station)
-    if not source.live:
+    if source.live:
+        station_flat_field(station)
+    else:
         with source:
-            pass
+            station_flat_field(station, width_px=source.width_px)
     path, coil = station.store.path, station.coil.id
     if path.exists():
         with Store.open(path, readonly=True) as store:
@@ -67,7 +72,7 @@ def _checked(station: Station) -> str:
                 raise StoreError(f"coil {coil} is already in {path}; choose another id")
     elif not path.parent.is_dir():
         raise StoreError(f"the folder {path.parent} does not exist: make it, then try again")
-    return f"bundle {bundle.manifest.name}, store {path}"
+    return f"bundle {bundle.manifest.name}, rules {rules}, store {path}"
 
 
 def run_with_progress(station: Station) -> RunResult:

@@ -1,10 +1,14 @@
-"""``stripscan simulate``: a strip with known defects, as files."""
+"""``stripscan simulate``: a strip with known defects, as files or as a camera."""
 
+import threading
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from stripscan.contract.errors import ConfigError
+from stripscan.runtime.shutdown import Shutdown
+from stripscan.runtime.simulated_camera import SimulatedCamera
 from stripscan.simulation.frames import write_frames
 from stripscan.simulation.spec import StripSpec
 from stripscan.simulation.strip import SimulatedStrip
@@ -12,7 +16,17 @@ from stripscan.terminal.console import results, say
 
 
 def simulate(
-    out: Annotated[Path, typer.Option(help="A new folder for frames and truth.")],
+    out: Annotated[Path | None, typer.Option(help="A new folder for frames and truth.")] = None,
+    as_camera: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Be a GigE Vision camera at this IP address of this machine, until Ctrl-C.",
+        ),
+    ] = None,
+    speed_m_s: Annotated[
+        float, typer.Option(help="Speed of the strip under the camera in m/s.")
+    ] = 10.0,
     length_m: Annotated[float, typer.Option(help="Length in m.")] = 10.0,
     width_px: Annotated[int, typer.Option(help="Width of the camera's image in px.")] = 1024,
     pitch_mm: Annotated[float, typer.Option(help="Pitch along and across in mm.")] = 0.5,
@@ -24,10 +38,12 @@ def simulate(
         Path | None, typer.Option(help="SD-saliency-900 folder: plant its defects.")
     ] = None,
 ) -> None:
-    """Write the frames of a moving strip and the truth about them.
+    """Write the frames of a moving strip and the truth about them, or send them as a camera.
 
     To feed the daemon without files, use a station with the source kind "simulator".
     """
+    if out is None and as_camera is None:
+        raise ConfigError("nothing to do: add --out FOLDER, --as-camera ADDRESS, or both")
     strip = SimulatedStrip(
         StripSpec(
             width_px=width_px,
@@ -38,8 +54,31 @@ def simulate(
             defects_per_class=defects_per_class,
             noise=noise,
             real_data=real_data,
+            speed_m_s=speed_m_s,
         )
     )
-    frames = write_frames(strip, out, block_lines)
-    say(f"{frames} frames of {block_lines} lines, {len(strip.planted)} planted defects")
-    results.print(str(out), soft_wrap=True)
+    if out is not None:
+        frames = write_frames(strip, out, block_lines)
+        say(f"{frames} frames of {block_lines} lines, {len(strip.planted)} planted defects")
+        results.print(str(out), soft_wrap=True)
+    if as_camera is not None:
+        _be_a_camera(strip, as_camera, block_lines)
+
+
+def _be_a_camera(strip: SimulatedStrip, address: str, block_lines: int) -> None:
+    """Send the strip to whoever takes it, at its steady speed, until a signal comes."""
+    starts = range(0, strip.total_lines - block_lines + 1, block_lines)
+    blocks = [strip.render(first, block_lines).pixels for first in starts]
+    if not blocks:
+        raise ConfigError(f"the strip has {strip.total_lines} lines: less than one block")
+    period_s = block_lines * strip.spec.mm_per_line / 1000 / strip.spec.speed_m_s
+    done, shutdown = threading.Event(), Shutdown()
+    shutdown.on_request(done.set)
+    with (
+        shutdown.listening(),
+        SimulatedCamera(blocks, address=address, period_s=period_s) as camera,
+    ):
+        say(f"camera {camera.id} is ready, {1 / period_s:.1f} blocks a second; Ctrl-C ends it")
+        results.print(camera.id)
+        done.wait()
+        say(f"{camera.sent_blocks} blocks sent, {len(blocks)} of them of the strip")

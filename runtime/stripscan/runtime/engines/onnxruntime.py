@@ -15,6 +15,9 @@ from stripscan.contract.graph import IMAGE, MASK, SCORE
 from stripscan.runtime.engines.base import Pixels
 
 _PROVIDER = "CPUExecutionProvider"
+ERRORS_ONLY = 3
+"""Level of its log: it warns on stderr of what it could not make faster."""
+
 _PIECE_PX = 2 * 256 * 256
 """Pixels in one run: few, so that what an operator leaves is still in the cache for the next."""
 
@@ -63,6 +66,7 @@ class OnnxEngine:
 
 def _session(model: bytes, *, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
+    options.log_severity_level = ERRORS_ONLY
     options.intra_op_num_threads = threads
     # Idle threads spin between blocks otherwise, and take the core of the acquisition.
     options.add_session_config_entry("session.force_spinning_stop", "1")

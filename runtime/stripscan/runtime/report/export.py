@@ -89,6 +89,7 @@ def json_document(report: Report) -> dict[str, Any]:
         "by_severity": report.by_severity,
         "latency": asdict(report.latency),
         "throughput_mpx_s": report.throughput_mpx_s,
+        "grading": asdict(report.grading) if report.grading else None,
         "coverage_totals": [asdict(t) for t in report.coverage_totals],
         "coverage": [asdict(s) for s in report.coverage],
         "classes": [

@@ -14,8 +14,9 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from stripscan.contract.coverage import CoverageStatus
+from stripscan.runtime.coil_extent import CoverageSpan
 from stripscan.runtime.report.export import write_text
-from stripscan.runtime.report.model import SEVERITIES, CoverageSpan, Report, ReportDefect
+from stripscan.runtime.report.model import Report, ReportDefect
 from stripscan.runtime.report.thumbnails import Thumbnail, thumbnail
 
 MAX_LISTED: Final = 20_000
@@ -69,7 +70,7 @@ def render_html(report: Report) -> str:
         script=Markup(script),  # noqa: S704 - our own file
         script_digest=base64.b64encode(digest).decode(),
         data=htmlsafe_json_dumps(_page_data(report, listed, thumbnails), separators=(",", ":")),
-        severities=SEVERITIES,
+        severities=[*report.by_severity],
         titles={c.defect_class.name: c.defect_class.title for c in report.classes},
         meaning=_MEANING,
         duration=_duration(report.coil.started_at, report.coil.ended_at),

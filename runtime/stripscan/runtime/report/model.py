@@ -8,10 +8,19 @@ from typing import Final
 import numpy as np
 
 from stripscan.contract.classes import DefectClass
-from stripscan.contract.coverage import CoverageInterval, CoverageStatus
+from stripscan.contract.coverage import CoverageStatus
 from stripscan.contract.defect import Defect
+from stripscan.contract.grading import Grading
 from stripscan.contract.rle import Runs
 from stripscan.contract.roll_repeat import RollRepeat
+from stripscan.runtime.coil_extent import (
+    CoverageSpan,
+    CoverageTotal,
+    coverage_spans,
+    coverage_totals,
+    known_length_m,
+    strip_width_mm,
+)
 from stripscan.runtime.store import CoilRecord, Picture, Store
 
 SEVERITIES: Final = ("critical", "major", "minor")
@@ -19,8 +28,6 @@ SEVERITIES: Final = ("critical", "major", "minor")
 
 MAX_PICTURES: Final = 300
 """Defects that have their picture in a report: the worst by severity, then area."""
-
-_NO_RECORD: Final = "nothing was recorded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,31 +37,6 @@ class ReportDefect:
     defect: Defect
     mask: Runs
     picture: Picture | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoverageSpan:
-    """A stretch of one camera with one status, in metres from the head."""
-
-    camera: str
-    start_m: float
-    end_m: float
-    status: CoverageStatus
-    reason: str = ""
-
-    @property
-    def length_m(self) -> float:
-        """Length of the stretch in m."""
-        return self.end_m - self.start_m
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoverageTotal:
-    """All stretches of one status: metres, and 0–100 % of what passed under the cameras."""
-
-    status: CoverageStatus
-    length_m: float
-    percent: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +73,7 @@ class Report:
         roll_repeats: Marks of damaged rolls, by number.
         latency: Percentiles of the run.
         throughput_mpx_s: Throughput in Mpx/s.
+        grading: The newest judgement; none of a coil that was never graded.
     """
 
     coil: CoilRecord
@@ -103,6 +86,7 @@ class Report:
     roll_repeats: tuple[RollRepeat, ...]
     latency: Latency
     throughput_mpx_s: float | None
+    grading: Grading | None
 
     @property
     def inspected_percent(self) -> float:
@@ -133,22 +117,16 @@ def build_report(store: Store, coil_id: str, *, max_pictures: int = MAX_PICTURES
         found = sorted(store.defects(coil_id), key=_from_the_worst)
         masks = store.masks(coil_id)
         intervals = store.coverage(coil_id)
+        gradings = store.gradings(coil_id)
         repeats = store.roll_repeats(coil_id)
         pictures = {d.number: store.picture(coil_id, d.number) for d in found[:max_pictures]}
     no_mask = np.empty((0, 3), np.int64)
-    length_m = coil.length_m
-    if length_m is None:
-        length_m = max(
-            [i.along_end_m for i in intervals] + [d.along_end_m for d in found], default=0.0
-        )
-    coverage = _without_gaps(intervals, coil, length_m)
+    length_m = known_length_m(coil, intervals, found)
+    coverage = coverage_spans(intervals, coil, length_m)
     return Report(
         coil=coil,
         length_m=length_m,
-        strip_width_mm=max(
-            (d.across_right_mm + max(0.0, d.edge_right_mm) for d in found),
-            default=coil.width_px * coil.mm_per_px,
-        ),
+        strip_width_mm=strip_width_mm(coil, found),
         defects=tuple(
             ReportDefect(
                 defect=d, mask=masks.get(d.number, no_mask), picture=pictures.get(d.number)
@@ -156,7 +134,7 @@ def build_report(store: Store, coil_id: str, *, max_pictures: int = MAX_PICTURES
             for d in found
         ),
         coverage=coverage,
-        coverage_totals=_coverage_totals(coverage),
+        coverage_totals=coverage_totals(coverage),
         classes=_class_totals(coil.classes, found),
         roll_repeats=repeats,
         latency=Latency(
@@ -165,6 +143,7 @@ def build_report(store: Store, coil_id: str, *, max_pictures: int = MAX_PICTURES
             max_ms=_figure(coil, "latency_max_ms"),
         ),
         throughput_mpx_s=_figure(coil, "throughput_mpx_s"),
+        grading=gradings[0] if gradings else None,
     )
 
 
@@ -177,58 +156,6 @@ def _from_the_worst(defect: Defect) -> tuple[int, float, int]:
 def _figure(coil: CoilRecord, name: str) -> float | None:
     value = coil.stats.get(name)
     return float(value) if isinstance(value, int | float) else None
-
-
-def _without_gaps(
-    intervals: Iterable[CoverageInterval], coil: CoilRecord, length_m: float
-) -> tuple[CoverageSpan, ...]:
-    """Return the intervals, and as unknown what no interval tells of: silence is not clean."""
-    by_camera: dict[str, list[CoverageSpan]] = {}
-    for i in intervals:
-        span = CoverageSpan(
-            camera=i.camera,
-            start_m=i.along_start_m,
-            end_m=i.along_end_m,
-            status=i.status,
-            reason=i.reason,
-        )
-        by_camera.setdefault(i.camera, []).append(span)
-    one_line_m = coil.mm_per_line / 1000
-    filled: list[CoverageSpan] = []
-    for camera, spans in (by_camera or {coil.camera: []}).items():
-        end_m = 0.0
-        for span in spans:
-            if span.start_m - end_m > one_line_m:
-                filled.append(_unrecorded(camera, end_m, span.start_m))
-            filled.append(span)
-            end_m = max(end_m, span.end_m)
-        if length_m - end_m > one_line_m:
-            filled.append(_unrecorded(camera, end_m, length_m))
-    return tuple(filled)
-
-
-def _unrecorded(camera: str, start_m: float, end_m: float) -> CoverageSpan:
-    return CoverageSpan(
-        camera=camera,
-        start_m=start_m,
-        end_m=end_m,
-        status=CoverageStatus.UNKNOWN,
-        reason=_NO_RECORD,
-    )
-
-
-def _coverage_totals(spans: Iterable[CoverageSpan]) -> tuple[CoverageTotal, ...]:
-    length_m = dict.fromkeys(CoverageStatus, 0.0)
-    for span in spans:
-        length_m[span.status] += span.length_m
-    # The one sum, so that a coil that is inspected throughout has 100 % and not 99.999….
-    total_m = sum(length_m.values())
-    return tuple(
-        CoverageTotal(
-            status=status, length_m=metres, percent=100 * (metres / total_m) if total_m else 0.0
-        )
-        for status, metres in length_m.items()
-    )
 
 
 def _class_totals(

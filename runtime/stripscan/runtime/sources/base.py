@@ -1,10 +1,10 @@
 """What every source of lines is, and the counting of lines that all of them share."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +62,17 @@ class FrameSource(Protocol):
 
     @property
     def total_lines(self) -> int | None:
-        """How many lines there will be, where the source knows it."""
+        """How many lines the strip has, where the source knows it."""
+        ...
+
+
+@runtime_checkable
+class CountingSource(Protocol):
+    """A source that counts what it received and what it lost."""
+
+    @property
+    def stats(self) -> Mapping[str, int]:
+        """Counts so far, for the figures of the coil."""
         ...
 
 

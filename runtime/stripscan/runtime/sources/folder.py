@@ -9,12 +9,15 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stripscan.contract.block import Block, BlockStatus
 from stripscan.contract.errors import ConfigError, DataError
-from stripscan.dataset.images import IMAGE_SUFFIXES, read_mono
+from stripscan.dataset.images import IMAGE_SUFFIXES, read_grey
+from stripscan.runtime.conditioning.transfer import to_uint8
 from stripscan.runtime.sources.base import BlockCounter
-from stripscan.runtime.station import CameraSection, FolderSource
+from stripscan.runtime.station import CameraSection
+from stripscan.runtime.station_sources import FolderSource
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +38,7 @@ class FolderFrames:
 
     def __init__(self, source: FolderSource, camera: CameraSection) -> None:
         self._source = source
+        self._camera = camera
         self._counter = BlockCounter(camera=camera.name, mm_per_line=camera.mm_per_line)
         self._stop = threading.Event()
         self._files: list[Path] = []
@@ -59,7 +63,7 @@ class FolderFrames:
                 f"no image in {folder} fits pattern {self._source.pattern!r}. "
                 f"Images end in {', '.join(sorted(IMAGE_SUFFIXES))}"
             )
-        self._width_px = read_mono(self._files[0]).shape[1]
+        self._width_px = self._of_8_bits(self._files[0], read_grey(self._files[0])).shape[1]
         return self
 
     def __exit__(
@@ -74,8 +78,8 @@ class FolderFrames:
         """Yield a block for each file.
 
         Raises:
-            DataError: An image has another width than the first, or cannot be read while
-                ``on_bad_image`` is ``stop``.
+            DataError: An image has another width than the first, other bits than the camera, or
+                cannot be read while ``on_bad_image`` is ``stop``.
         """
         lines = 0
         for file in self._files:
@@ -88,13 +92,14 @@ class FolderFrames:
     def _block_of(self, file: Path, *, lines_before: int, last: bool) -> Block:
         """Return the block of one file; lost lines, as many as before, if it cannot be read."""
         try:
-            pixels = read_mono(file)
+            grey = read_grey(file)
         except DataError as error:
             if self._source.on_bad_image == "stop" or not lines_before:
                 raise
             _log.warning("%d lines are lost: %s", lines_before, error)
             blank = np.zeros((lines_before, self._width_px), np.uint8)
             return self._counter.block(blank, status=BlockStatus.LOST_LINES)
+        pixels = self._of_8_bits(file, grey)
         if pixels.shape[1] != self._width_px:
             raise DataError(
                 f"{file} is {pixels.shape[1]} px wide and {self._files[0]} {self._width_px} px: "
@@ -104,6 +109,23 @@ class FolderFrames:
         return self._counter.block(
             pixels, status=BlockStatus.PARTIAL if short else BlockStatus.COMPLETE
         )
+
+    def _of_8_bits(
+        self, file: Path, grey: NDArray[np.uint8] | NDArray[np.uint16]
+    ) -> NDArray[np.uint8]:
+        bits = self._camera.bits
+        if (grey.dtype == np.uint8) != (bits == 8):
+            raise DataError(
+                f"{file} is an image of {8 * grey.itemsize} bits and camera.bits = {bits}: set it "
+                "to 8 for images of 8 bits, and to what the camera fills (10, 12, 14 or 16) for "
+                "images of 16"
+            )
+        if bits == 8:
+            return np.asarray(grey, np.uint8)
+        try:
+            return to_uint8(np.asarray(grey, np.uint16), bits=bits, transfer=self._camera.transfer)
+        except DataError as error:
+            raise DataError(f"{file}: {error}") from error
 
     def stop(self) -> None:
         """Make :meth:`blocks` end before the next file."""

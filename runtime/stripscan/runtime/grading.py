@@ -1,0 +1,43 @@
+"""Rules at the line: read with the station, applied as a coil ends."""
+
+import logging
+from datetime import UTC, datetime
+
+from stripscan.contract.bundle import Bundle
+from stripscan.runtime.inspector import classes_of
+from stripscan.runtime.rules.load import Rules, load_rules, require_classes
+from stripscan.runtime.rules.replay import keep, replay
+from stripscan.runtime.station import Station
+from stripscan.runtime.store import Store
+
+logger = logging.getLogger(__name__)
+
+
+def station_rules(station: Station, bundle: Bundle) -> Rules:
+    """Read the rules that a station file names.
+
+    Raises:
+        ConfigError: The rules file is wrong, or is for classes that the bundle does not have.
+    """
+    rules = load_rules(station.rules.path)
+    require_classes(rules, classes_of(bundle.manifest))
+    return rules
+
+
+def grade_ended(store: Store, coil: str, rules: Rules) -> None:
+    """Grade a coil that has ended, in the transaction that ends it.
+
+    Its defects are judged once more, as only now it is known which of them lie at the tail.
+    """
+    judged = replay(store, coil, rules)
+    keep(store, judged, graded_at=datetime.now(UTC).isoformat(timespec="milliseconds"))
+    extra = {"coil": coil, "grade": judged.grade, "rules": str(rules)}
+    logger.info("coil graded", extra=extra | {"reason": judged.reasons[0].text})
+
+
+def recover_coils(store: Store, rules: Rules) -> None:
+    """Close the coils that a crash cut off, and grade them: nobody else will."""
+    with store.transaction():
+        for lost in store.recover():
+            logger.warning("coil was cut off by a crash", extra={"coil": lost})
+            grade_ended(store, lost, rules)

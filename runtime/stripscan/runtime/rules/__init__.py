@@ -1,0 +1,1 @@
+"""Severity of defects and grade of coils by a file of the mill."""
