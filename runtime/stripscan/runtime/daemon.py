@@ -221,7 +221,7 @@ class _Run:
         self._store = store
         self._source = source
         self._inspector = inspector
-        self._acquisition = Acquisition(source)
+        self._acquisition = Acquisition(source, station.pipeline)
         self._latency = LatencyHistogram()
         self._ledger: list[CoverageInterval] = []
         self._stopped = False
@@ -344,6 +344,7 @@ class _Run:
             "latency_max_ms": self._latency.max_ms,
             "throughput_mpx_s": self._throughput_mpx_s(),
             "dropped_blocks": self._acquisition.dropped_blocks,
+            "dropped_lines": self._acquisition.dropped_lines,
             **self._inspector.stats(),
             **counted,
         }

@@ -13,6 +13,7 @@ from stripscan.runtime.engines.triton_wire import TritonServer
 from stripscan.runtime.section import RelPath, Section, unit
 from stripscan.runtime.station_encoder import EncoderSection
 from stripscan.runtime.station_genicam import GenicamSource
+from stripscan.runtime.station_pipeline import PipelineSection
 from stripscan.runtime.station_rules import RulesSection
 from stripscan.runtime.toml_file import parse_toml, text_of
 
@@ -297,6 +298,7 @@ class Station(Section):
     camera: CameraSection
     encoder: EncoderSection | None = None
     source: SourceSection
+    pipeline: PipelineSection = PipelineSection()
     coil: CoilSection = CoilSection()
     store: StoreSection = StoreSection()
     bundle: BundleSection = BundleSection()

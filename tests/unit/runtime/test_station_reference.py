@@ -28,6 +28,7 @@ from stripscan.runtime.station import (
 )
 from stripscan.runtime.station_encoder import EncoderSection
 from stripscan.runtime.station_genicam import GenicamSource
+from stripscan.runtime.station_pipeline import PipelineSection
 from stripscan.runtime.station_rules import RulesSection
 
 PAGE = Path(__file__).parents[3] / "docs/reference/station.md"
@@ -44,6 +45,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[stitch]": StitchSection,
     "[report]": ReportSection,
     "[rules]": RulesSection,
+    "[pipeline]": PipelineSection,
     '[source] with kind = "folder"': FolderSource,
     '[source] with kind = "video"': VideoSource,
     '[source] with kind = "genicam"': GenicamSource,
@@ -60,6 +62,7 @@ TABLES = {
     "stitch",
     "report",
     "rules",
+    "pipeline",
     "source",
 }
 
