@@ -15,6 +15,8 @@ from stripscan.contract.block import Block, LineRange
 from stripscan.contract.coverage import CoverageStatus
 from stripscan.contract.tiling import TileGrid
 
+TOO_SLOW = "the machine was slower than the line: oldest blocks dropped"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
@@ -101,9 +103,11 @@ class BandBuilder:
     def _skip(self, block: Block) -> Iterator[Band]:
         line = block.pixels[:1] if self._last is None else self._last
         while (start := self.next_line) < block.first_line:
-            lines = min(block.first_line - start, self._grid.core_px)
-            self._append(np.repeat(line, lines, axis=0), block.host_ns)
-            self._mark(start, start + lines, CoverageStatus.DROPPED, "lost lines")
+            stop = min(block.first_line, start + self._grid.core_px)
+            too_slow = min(max(block.first_line - block.dropped_before, start), stop)
+            self._append(np.repeat(line, stop - start, axis=0), block.host_ns)
+            self._mark(start, too_slow, CoverageStatus.DROPPED, "lost lines")
+            self._mark(too_slow, stop, CoverageStatus.DROPPED, TOO_SLOW)
             yield from self._cut()
 
     def _filled(self, fresh: NDArray[np.uint8], known: list[Span]) -> NDArray[np.uint8]:

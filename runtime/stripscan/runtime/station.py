@@ -13,6 +13,7 @@ from stripscan.runtime.engines.triton_wire import TritonServer
 from stripscan.runtime.section import RelPath, Section, unit
 from stripscan.runtime.station_encoder import EncoderSection
 from stripscan.runtime.station_genicam import GenicamSource
+from stripscan.runtime.station_pipeline import PipelineSection
 from stripscan.runtime.station_rolls import RollRepeatSection, RollSection
 from stripscan.runtime.station_rules import RulesSection
 from stripscan.runtime.station_sources import (
@@ -223,6 +224,7 @@ class Station(Section):
     camera: CameraSection
     encoder: EncoderSection | None = None
     source: SourceSection
+    pipeline: PipelineSection = PipelineSection()
     coil: CoilSection = CoilSection()
     store: StoreSection = StoreSection()
     bundle: BundleSection = BundleSection()
@@ -231,6 +233,8 @@ class Station(Section):
     stitch: StitchSection = StitchSection()
     report: ReportSection = ReportSection()
     rules: RulesSection = RulesSection()
+    roll: tuple[RollSection, ...] = Field(default=(), strict=False)
+    roll_repeat: RollRepeatSection = RollRepeatSection()
 
     @model_validator(mode="after")
     def _source_has_bits(self) -> "Station":
@@ -245,8 +249,11 @@ class Station(Section):
             )
         return self
 
-    roll: tuple[RollSection, ...] = Field(default=(), strict=False)
-    roll_repeat: RollRepeatSection = RollRepeatSection()
+    @model_validator(mode="after")
+    def _process_knows_sizes(self) -> "Station":
+        if isinstance(self.source, FolderSource):
+            self.pipeline.check_needs_no_size()
+        return self
 
     @model_validator(mode="after")
     def _server_is_known(self) -> "Station":

@@ -10,6 +10,7 @@ import pytest
 from stripscan.contract.block import Block
 from stripscan.contract.errors import CameraLost
 from stripscan.runtime.acquisition import Acquisition
+from stripscan.runtime.station_pipeline import PipelineSection
 from unit.runtime.inspection_samples import block
 
 LINES = 4
@@ -61,7 +62,7 @@ def numbers(blocks: list[Block]) -> list[int]:
 
 def test_files_wait_and_nothing_is_lost() -> None:
     tape = Tape(50)
-    acquisition = Acquisition(tape, queue_blocks=2)
+    acquisition = Acquisition(tape, PipelineSection(queue_blocks=2))
     taken = []
     for each in acquisition.blocks():
         taken.append(each)
@@ -72,18 +73,31 @@ def test_files_wait_and_nothing_is_lost() -> None:
 
 def test_a_live_source_loses_its_oldest_blocks_and_they_are_counted() -> None:
     tape = Tape(50, live=True)
-    acquisition = Acquisition(tape, queue_blocks=3)
+    acquisition = Acquisition(tape, PipelineSection(queue_blocks=3))
     blocks = acquisition.blocks()
     taken = [next(blocks)]
     tape.go_on.set()
     assert tape.all_played.wait(5)
     taken.extend(blocks)
     assert numbers(taken) == [0, 47, 48, 49]
-    assert acquisition.dropped_blocks == 46
+    assert (acquisition.dropped_blocks, acquisition.dropped_lines) == (46, 46 * LINES)
+    assert [each.dropped_before for each in taken] == [0, 46 * LINES, 0, 0]
+
+
+def test_a_live_source_waits_where_the_station_says_so() -> None:
+    tape = Tape(50, live=True)
+    tape.go_on.set()
+    acquisition = Acquisition(tape, PipelineSection(queue_blocks=2, overload="block"))
+    taken = []
+    for each in acquisition.blocks():
+        taken.append(each)
+        assert tape.played <= len(taken) + 4
+    assert numbers(taken) == list(range(50))
+    assert (acquisition.dropped_blocks, acquisition.dropped_lines) == (0, 0)
 
 
 def test_an_error_comes_after_the_last_block() -> None:
-    acquisition = Acquisition(Tape(5, error=CameraLost("the cable")))
+    acquisition = Acquisition(Tape(5, error=CameraLost("the cable")), PipelineSection())
     taken = []
     with pytest.raises(CameraLost, match="the cable"):
         taken.extend(acquisition.blocks())  # list.extend keeps what came before
@@ -93,7 +107,7 @@ def test_an_error_comes_after_the_last_block() -> None:
 
 def test_stop_ends_it_and_what_has_arrived_is_still_yielded() -> None:
     tape = Tape(10**9)
-    acquisition = Acquisition(tape, queue_blocks=4)
+    acquisition = Acquisition(tape, PipelineSection(queue_blocks=4))
     blocks = acquisition.blocks()
     taken = [next(blocks)]
     while tape.played < 6:
@@ -104,7 +118,7 @@ def test_stop_ends_it_and_what_has_arrived_is_still_yielded() -> None:
 
 
 def test_stop_frees_a_source_that_waits_when_nobody_takes_any_more() -> None:
-    acquisition = Acquisition(Tape(10**9), queue_blocks=2)
+    acquisition = Acquisition(Tape(10**9), PipelineSection(queue_blocks=2))
     blocks = acquisition.blocks()
     next(blocks)
     acquisition.stop()

@@ -25,6 +25,7 @@ from stripscan.runtime.station import (
 )
 from stripscan.runtime.station_encoder import EncoderSection
 from stripscan.runtime.station_genicam import GenicamSource
+from stripscan.runtime.station_pipeline import PipelineSection
 from stripscan.runtime.station_rolls import RollRepeatSection, RollSection
 from stripscan.runtime.station_rules import RulesSection
 from stripscan.runtime.station_sources import FolderSource, SimulatorSource, VideoSource
@@ -45,6 +46,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[rules]": RulesSection,
     "[[roll]]": RollSection,
     "[roll_repeat]": RollRepeatSection,
+    "[pipeline]": PipelineSection,
     '[source] with kind = "folder"': FolderSource,
     '[source] with kind = "video"': VideoSource,
     '[source] with kind = "genicam"': GenicamSource,
@@ -63,6 +65,7 @@ TABLES = {
     "rules",
     "roll",
     "roll_repeat",
+    "pipeline",
     "source",
 }
 
