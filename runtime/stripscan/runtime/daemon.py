@@ -13,7 +13,7 @@ from stripscan.contract.block import LineRange
 from stripscan.contract.bundle import Bundle, open_bundle
 from stripscan.contract.coverage import CoverageInterval, CoverageStatus, append_interval
 from stripscan.contract.errors import CameraError, StripscanError
-from stripscan.runtime.acquisition import Acquisition
+from stripscan.runtime.acquire import acquire, open_lines
 from stripscan.runtime.conditioning.station_field import station_flat_field
 from stripscan.runtime.engines.base import Engine
 from stripscan.runtime.engines.choice import EngineChoice, open_engine
@@ -25,7 +25,7 @@ from stripscan.runtime.rules.judge import SeverityJudge
 from stripscan.runtime.rules.load import Rules
 from stripscan.runtime.shutdown import Shutdown
 from stripscan.runtime.signer import check_signer
-from stripscan.runtime.sources import FrameSource, open_source
+from stripscan.runtime.sources import FrameSource
 from stripscan.runtime.sources.base import CountingSource
 from stripscan.runtime.station import Station
 from stripscan.runtime.store import CoilRecord, Store
@@ -153,7 +153,7 @@ def _inspect_coil(
     shutdown: Shutdown,
     on_progress: Callable[[Progress], None],
 ) -> RunResult:
-    opened = open_source(station)
+    opened = open_lines(station)
     shutdown.on_request(opened.stop)
     with Store.open(station.store.path) as store:
         recover_coils(store, rules)
@@ -221,7 +221,7 @@ class _Run:
         self._store = store
         self._source = source
         self._inspector = inspector
-        self._acquisition = Acquisition(source, station.pipeline)
+        self._acquisition = acquire(source, station.pipeline)
         self._latency = LatencyHistogram()
         self._ledger: list[CoverageInterval] = []
         self._stopped = False

@@ -322,6 +322,12 @@ class Station(Section):
         return self
 
     @model_validator(mode="after")
+    def _process_knows_sizes(self) -> "Station":
+        if isinstance(self.source, FolderSource):
+            self.pipeline.check_needs_no_size()
+        return self
+
+    @model_validator(mode="after")
     def _server_is_known(self) -> "Station":
         if (self.inference.engine == "triton") != (self.triton is not None):
             raise ValueError('engine = "triton" in [inference] and a table [triton] go together')

@@ -76,6 +76,16 @@ class CountingSource(Protocol):
         ...
 
 
+@runtime_checkable
+class SizedSource(Protocol):
+    """A source that knows, once it is entered, how large its blocks get."""
+
+    @property
+    def block_lines(self) -> int:
+        """Most lines of a block that shows a picture."""
+        ...
+
+
 @dataclass(slots=True, kw_only=True)
 class BlockCounter:
     """Makes blocks of consecutive lines.

@@ -107,6 +107,11 @@ class SimulatorFrames:
         return self._source.width_px
 
     @property
+    def block_lines(self) -> int:
+        """Lines of a full block."""
+        return self._source.block_lines
+
+    @property
     def live(self) -> bool:
         """Whether blocks come at the speed of the line."""
         return self._source.pace

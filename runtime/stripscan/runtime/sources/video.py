@@ -131,6 +131,11 @@ class VideoFrames:
         return int(self._first_frame().pixels.shape[1])
 
     @property
+    def block_lines(self) -> int:
+        """Lines of the first frame."""
+        return int(self._first_frame().pixels.shape[0])
+
+    @property
     def live(self) -> bool:
         """Whether this is a stream or a device, and no file."""
         return self._source.live
