@@ -20,7 +20,7 @@ from stripscan.runtime.engines.choice import EngineChoice, open_engine
 from stripscan.runtime.golden import require_golden
 from stripscan.runtime.grading import grade_ended, recover_coils, station_rules
 from stripscan.runtime.inspector import CoilInspector, Outcome, classes_of, rest_of_coil
-from stripscan.runtime.latency import LatencyHistogram
+from stripscan.runtime.latency import StageLatency, deadline_ms
 from stripscan.runtime.rules.judge import SeverityJudge
 from stripscan.runtime.rules.load import Rules
 from stripscan.runtime.shutdown import Shutdown
@@ -222,7 +222,13 @@ class _Run:
         self._source = source
         self._inspector = inspector
         self._acquisition = acquire(source, station.pipeline)
-        self._latency = LatencyHistogram()
+        self._latency = StageLatency(
+            deadline_ms=deadline_ms(
+                inspector.core_lines,
+                mm_per_line=station.camera.mm_per_line,
+                top_speed_m_s=station.camera.top_speed_m_s,
+            )
+        )
         self._ledger: list[CoverageInterval] = []
         self._stopped = False
         self._started = time.monotonic()
@@ -256,9 +262,20 @@ class _Run:
 
     def _take(self, outcomes: Iterator[Outcome], on_progress: Callable[[Progress], None]) -> None:
         try:
+            begun_ns = time.monotonic_ns()
             for outcome in outcomes:
+                found_ns = time.monotonic_ns()
                 self._keep(outcome)
+                stored_ns = time.monotonic_ns()
+                if outcome.coverage:
+                    self._latency.add(
+                        host_ns=outcome.host_ns,
+                        begun_ns=begun_ns,
+                        found_ns=found_ns,
+                        stored_ns=stored_ns,
+                    )
                 on_progress(self._progress())
+                begun_ns = time.monotonic_ns()
         except BaseException:
             self._inspector.abandon()
             raise
@@ -275,8 +292,6 @@ class _Run:
                 self._store.put_picture(self._coil, number, picture)
             ledger = self._cover(*outcome.coverage)
         self._ledger = ledger
-        if outcome.coverage:
-            self._latency.add((time.monotonic_ns() - outcome.host_ns) / 1e6)
 
     def _cover(self, *intervals: CoverageInterval) -> list[CoverageInterval]:
         """Store intervals and return the end of the ledger, valid once they are committed."""
@@ -329,7 +344,7 @@ class _Run:
             length_m=self._inspector.length_m,
             defects=self._inspector.defects,
             throughput_mpx_s=self._throughput_mpx_s(),
-            latency_p50_ms=self._latency.percentile_ms(50),
+            latency_p50_ms=self._latency.p50_ms,
         )
 
     def _throughput_mpx_s(self) -> float:
@@ -339,9 +354,7 @@ class _Run:
     def _stats(self) -> dict[str, Stat]:
         counted = self._source.stats if isinstance(self._source, CountingSource) else {}
         return {
-            "latency_p50_ms": self._latency.percentile_ms(50),
-            "latency_p99_ms": self._latency.percentile_ms(99),
-            "latency_max_ms": self._latency.max_ms,
+            **self._latency.figures(),
             "throughput_mpx_s": self._throughput_mpx_s(),
             "dropped_blocks": self._acquisition.dropped_blocks,
             "dropped_lines": self._acquisition.dropped_lines,
