@@ -119,6 +119,11 @@ class CoilInspector:
         return self._bands.next_line
 
     @property
+    def core_lines(self) -> int:
+        """Lines that a row of tiles keeps."""
+        return self._grid.core_px
+
+    @property
     def length_m(self) -> float:
         """Length of strip that has passed, in m."""
         return self._axis.along_m(self.lines) if self.lines else 0.0

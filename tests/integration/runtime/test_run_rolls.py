@@ -93,7 +93,7 @@ def test_a_roll_is_named_in_the_store_and_in_one_warning(
     assert [d.first_line for d in prints] == [
         round(6000 + turn * PERIOD_LINES) for turn in range(7)
     ]
-    (warning,) = [r for r in caplog.records if r.name == "stripscan.runtime.daemon"]
+    (warning,) = [r for r in caplog.records if r.name == "stripscan.runtime.coil_run"]
     assert (warning.levelname, warning.message) == ("WARNING", "a roll leaves marks")
     assert vars(warning)["rolls"] == "run-out roller 12"
     assert vars(warning)["coil"] == "a"

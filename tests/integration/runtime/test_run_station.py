@@ -18,7 +18,8 @@ from stripscan.contract.coverage import CoverageInterval
 from stripscan.contract.defect import DefectPhase
 from stripscan.contract.errors import BundleError, ConfigError, DataError, StoreError
 from stripscan.contract.manifest import InputSpec
-from stripscan.runtime.daemon import Progress, run_station
+from stripscan.runtime.coil_run import Progress
+from stripscan.runtime.daemon import run_station
 from stripscan.runtime.rules.load import load_rules
 from stripscan.runtime.rules.replay import replay
 from stripscan.runtime.station import Station, load_station
