@@ -24,8 +24,9 @@ from stripscan.runtime.continued import ContinuedLines
 from stripscan.runtime.ring import RingReader
 from stripscan.runtime.ring_memory import RingHandles, RingShape
 from stripscan.runtime.sources import open_source
-from stripscan.runtime.station import Station, VideoSource
+from stripscan.runtime.station import Station
 from stripscan.runtime.station_genicam import FREE, GenicamSource
+from stripscan.runtime.station_sources import VideoSource
 
 logger = logging.getLogger(__name__)
 

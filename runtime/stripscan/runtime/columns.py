@@ -6,10 +6,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-logger = logging.getLogger(__name__)
+from stripscan.runtime.grey import BLOWN_GREY, DARK_GREY
 
-BLOWN_GREY = 254
-"""From this grey value on the sensor is saturated."""
+logger = logging.getLogger(__name__)
 
 _WINDOW_LINES = 512
 _STILL_GREY = 1
@@ -22,8 +21,9 @@ class DeadColumns:
 
     A column is dead that moved by at most one grey value over 512 lines between two columns that
     moved by four or more. A stretch that reaches the border of the view may be the dark beside the
-    strip, and is none. Nor is one that is white: a long bright scratch looks like that, and a
-    column that is stuck there is reported as one.
+    strip, and is none; nor is a dark one whose neighbours were dark as well. Nor is one that is
+    white: a long bright scratch looks like that, and a column that is stuck there is reported as
+    one.
 
     Args:
         mm_per_px: Pitch of the pixels across the strip in mm.
@@ -72,6 +72,7 @@ class DeadColumns:
             if start > 0
             and stop < len(change)
             and min(change[start - 1], change[stop]) >= _VARIES_GREY
+            and (high[start:stop].max() >= DARK_GREY or min(low[start - 1], low[stop]) >= DARK_GREY)
         ]
         self.wide = any((stop - start) * self._mm_per_px >= _WIDE_MM for start, stop in dead)
         columns = {column for start, stop in dead for column in range(start, stop)}

@@ -3,7 +3,7 @@
 import importlib.resources
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +12,9 @@ from pathlib import Path
 from stripscan.contract.block import LineRange
 from stripscan.contract.bundle import Bundle, open_bundle
 from stripscan.contract.coverage import CoverageInterval, CoverageStatus, append_interval
+from stripscan.contract.defect import DefectPhase
 from stripscan.contract.errors import CameraError, StripscanError
+from stripscan.contract.roll_repeat import RollRepeat
 from stripscan.runtime.acquire import acquire, open_lines
 from stripscan.runtime.conditioning.station_field import station_flat_field
 from stripscan.runtime.engines.base import Engine
@@ -21,6 +23,7 @@ from stripscan.runtime.golden import require_golden
 from stripscan.runtime.grading import grade_ended, recover_coils, station_rules
 from stripscan.runtime.inspector import CoilInspector, Outcome, classes_of, rest_of_coil
 from stripscan.runtime.latency import StageLatency, deadline_ms
+from stripscan.runtime.rolls import RollWatch
 from stripscan.runtime.rules.judge import SeverityJudge
 from stripscan.runtime.rules.load import Rules
 from stripscan.runtime.shutdown import Shutdown
@@ -221,14 +224,9 @@ class _Run:
         self._store = store
         self._source = source
         self._inspector = inspector
+        self._rolls = roll_watch(coil, station)
         self._acquisition = acquire(source, station.pipeline)
-        self._latency = StageLatency(
-            deadline_ms=deadline_ms(
-                inspector.core_lines,
-                mm_per_line=station.camera.mm_per_line,
-                top_speed_m_s=station.camera.top_speed_m_s,
-            )
-        )
+        self._latency = StageLatency(deadline_ms(inspector.core_lines, station.camera))
         self._ledger: list[CoverageInterval] = []
         self._stopped = False
         self._started = time.monotonic()
@@ -266,14 +264,8 @@ class _Run:
             for outcome in outcomes:
                 found_ns = time.monotonic_ns()
                 self._keep(outcome)
-                stored_ns = time.monotonic_ns()
                 if outcome.coverage:
-                    self._latency.add(
-                        host_ns=outcome.host_ns,
-                        begun_ns=begun_ns,
-                        found_ns=found_ns,
-                        stored_ns=stored_ns,
-                    )
+                    self._latency.add(outcome.host_ns, begun_ns, found_ns, time.monotonic_ns())
                 on_progress(self._progress())
                 begun_ns = time.monotonic_ns()
         except BaseException:
@@ -281,6 +273,7 @@ class _Run:
             raise
 
     def _keep(self, outcome: Outcome) -> None:
+        repeats = self._rolls.push(outcome.changes.defects, settled_m=outcome.settled_m)
         with self._store.transaction():
             for gone, into in outcome.changes.merged:
                 self._store.merge_defect(self._coil, gone, into)
@@ -290,8 +283,11 @@ class _Run:
                 self._store.add_runs(self._coil, number, runs)
             for number, picture in outcome.pictures:
                 self._store.put_picture(self._coil, number, picture)
+            for repeat in repeats:
+                self._store.put_roll_repeat(repeat)
             ledger = self._cover(*outcome.coverage)
         self._ledger = ledger
+        _announce(repeats)
 
     def _cover(self, *intervals: CoverageInterval) -> list[CoverageInterval]:
         """Store intervals and return the end of the ledger, valid once they are committed."""
@@ -304,6 +300,8 @@ class _Run:
     def _close(self, status: CoilStatus) -> None:
         with self._store.transaction():
             ledger = self._cover(*self._not_inspected())
+            for repeat in self._rolls.finish():
+                self._store.put_roll_repeat(repeat)
             self._store.finish_coil(
                 self._coil,
                 ended_at=_now(),
@@ -361,6 +359,37 @@ class _Run:
             **self._inspector.stats(),
             **counted,
         }
+
+
+def roll_watch(coil: str, station: Station) -> RollWatch:
+    """Return what watches a coil for the marks of a station's rolls."""
+    options = station.roll_repeat
+    return RollWatch(
+        coil=coil,
+        rolls=[section.roll for section in station.roll],
+        false_alarms=options.false_alarms_per_coil,
+        min_diameter_mm=options.min_diameter_mm,
+        max_diameter_mm=options.max_diameter_mm,
+    )
+
+
+def _announce(repeats: Iterable[RollRepeat]) -> None:
+    for repeat in repeats:
+        if repeat.phase is DefectPhase.NEW:
+            logger.warning(
+                "a roll leaves marks",
+                extra={
+                    "coil": repeat.coil,
+                    "repeat": repeat.number,
+                    "class": repeat.class_name,
+                    "rolls": ", ".join(repeat.rolls) or None,
+                    "period_mm": round(repeat.period_mm, 1),
+                    "diameter_mm": round(repeat.diameter_mm, 1),
+                    "across_mm": round(repeat.across_mm, 1),
+                    "first_m": round(repeat.first_m, 3),
+                    "last_m": round(repeat.last_m, 3),
+                },
+            )
 
 
 def _now() -> str:

@@ -42,12 +42,14 @@ class Outcome:
         changes: Defects and masks.
         pictures: Pictures by defect number.
         coverage: What is now known of the band's lines.
+        settled_m: Each defect that ends before this place, in m, was given out as ended.
         host_ns: ``time.monotonic_ns()`` when the last line that the band needed was in memory.
     """
 
     changes: Changes
     pictures: tuple[tuple[int, Picture], ...]
     coverage: tuple[CoverageInterval, ...]
+    settled_m: float
     host_ns: int
 
 
@@ -92,6 +94,7 @@ class CoilInspector:
         self._trust = BlockTrust(mm_per_px=camera.mm_per_px)
         self._bands = BandBuilder(grid)
         self._segmenter = Segmenter(engine, grid, batch=inference.batch)
+        self._reach_lines = reach.lines
         self._labeller = StreamingLabeller(width_px=width_px, reach=reach)
         self._tracker = DefectTracker(
             coil=coil,
@@ -200,6 +203,8 @@ class CoilInspector:
         changes = self._tracker.apply(step, self._metric())
         coverage = tuple(self._interval(span) for span in spans)
         keep = self._labeller.next_line
+        # What reaches out to the last line that is labelled may still go on.
+        settled_m = self._axis.along_m(max(keep - self._reach_lines - 1, 0))
         self._edges = self._edges[keep - self._edges_first :]
         self._edges_first = keep
         self._axis.forget_before(keep)
@@ -207,6 +212,7 @@ class CoilInspector:
             changes=changes,
             pictures=tuple(self._pictures(changes.defects)),
             coverage=coverage,
+            settled_m=settled_m,
             host_ns=host_ns,
         )
 

@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 from stripscan.contract.block import Block, LineRange
 from stripscan.contract.coverage import CoverageStatus
 from stripscan.runtime.bands import Span
-from stripscan.runtime.columns import BLOWN_GREY, DeadColumns
-
-DARK_GREY = 24
-"""Below this grey value nothing is lit."""
+from stripscan.runtime.columns import DeadColumns
+from stripscan.runtime.grey import BLOWN_GREY, DARK_GREY
 
 _SUSPECT_SHARE = 0.99
 _STEP_PX = 8

@@ -23,7 +23,8 @@ from stripscan.runtime.engines.base import Engine
 from stripscan.runtime.engines.choice import EngineChoice, open_engine
 from stripscan.runtime.inspector import CoilInspector
 from stripscan.runtime.sources.folder import FolderFrames
-from stripscan.runtime.station import CameraSection, FolderSource, Station
+from stripscan.runtime.station import CameraSection, Station
+from stripscan.runtime.station_sources import FolderSource
 from stripscan.simulation.spec import StripSpec
 from stripscan.simulation.strip import SimulatedStrip
 from unit.runtime.conditioning_samples import flat_field, light, seen, strip, taught

@@ -9,8 +9,9 @@ from stripscan.contract.block import BlockStatus
 from stripscan.contract.errors import ConfigError, DataError
 from stripscan.runtime.encoder import Encoder
 from stripscan.runtime.sources.simulator import SimulatorFrames
-from stripscan.runtime.station import CameraSection, SimulatorSource
+from stripscan.runtime.station import CameraSection
 from stripscan.runtime.station_encoder import EncoderSection
+from stripscan.runtime.station_sources import SimulatorSource
 from stripscan.simulation.spec import StripSpec
 
 CAMERA = CameraSection(mm_per_px=0.4, mm_per_line=0.5)

@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from stripscan.contract.errors import ConfigError
-from stripscan.runtime.station import FolderSource, SimulatorSource, VideoSource, load_station
+from stripscan.runtime.station import load_station
 from stripscan.runtime.station_genicam import GenicamSource
+from stripscan.runtime.station_sources import FolderSource, SimulatorSource, VideoSource
 
 MINIMAL = """\
 name = "skin pass 2"
@@ -272,3 +273,51 @@ def test_features_of_a_camera_are_plain_values(tmp_path: Path) -> None:
     source = load_station(write(tmp_path, text % "100")).source
     assert isinstance(source, GenicamSource)
     assert source.features == {"Width": 100}
+
+
+def test_rolls_are_tables_of_their_own(tmp_path: Path) -> None:
+    text = MINIMAL + '[[roll]]\nname = "F7"\ndiameter_mm = 700\n[[roll]]\nname = "R"\n'
+    station = load_station(write(tmp_path, text + "diameter_mm = 300\nwear_mm = 10\n"))
+    assert [(r.name, r.diameter_mm, r.wear_mm, r.elongation) for r in station.roll] == [
+        ("F7", 700, 0, 1),
+        ("R", 300, 10, 1),
+    ]
+    assert load_station(write(tmp_path, MINIMAL)).roll_repeat.false_alarms_per_coil == 0.01
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            '[[roll]]\nname = "F7"\ndiameter_mm = -1\n',
+            "12: roll[1].diameter_mm = -1: it must be a number in mm, above 0, at most 5000",
+        ),
+        ("[[roll]]\ndiameter_mm = 700\n", "10: roll[1].name is missing: add text, not empty"),
+        (
+            '[[roll]]\nname = "F7"\ndiameter = 700\n',
+            "12: roll[1].diameter is not known; did you mean diameter_mm?",
+        ),
+        (
+            '[roll]\nname = "F7"\n',
+            "10: roll must be an array of tables, [[roll]]",
+        ),
+        (
+            '[[roll]]\nname = "F7"\ndiameter_mm = 70\nwear_mm = 60\n',
+            "10: roll[1]: wear_mm = 60 is more than half of diameter_mm = 70: "
+            "give the wear of the diameter, in mm",
+        ),
+        (
+            "[roll_repeat]\nmin_diameter_mm = 2500\n",
+            "10: roll_repeat: min_diameter_mm = 2500 is not below max_diameter_mm = 2000",
+        ),
+    ],
+)
+def test_a_wrong_roll_is_told_with_its_line(tmp_path: Path, text: str, said: str) -> None:
+    assert said in problems(tmp_path, MINIMAL + text)
+
+
+def test_two_rolls_of_one_name_are_refused(tmp_path: Path) -> None:
+    twice = '[[roll]]\nname = "F7"\ndiameter_mm = 700\n' * 2
+    path = write(tmp_path, MINIMAL + twice)
+    with pytest.raises(ConfigError, match=r'two tables .* have the name = "F7": give each its own'):
+        load_station(path)

@@ -97,6 +97,22 @@ def test_a_long_scratch_that_dazzles_the_camera_is_no_dead_column() -> None:
     assert trust.dead_columns == ""
 
 
+def test_the_dark_between_the_strip_and_a_bright_object_is_no_dead_column() -> None:
+    strip = columns(1000, slice(0, 0))
+    strip[300:320, 4:9] = 250
+    trust = BlockTrust(mm_per_px=0.5)
+    trust.spans(block(strip, 0))
+    assert trust.dead_columns == ""
+
+
+def test_a_column_that_is_stuck_at_black_is_dead() -> None:
+    trust = BlockTrust(mm_per_px=0.5)
+    strip = columns(1000, slice(0, 0))
+    strip[:, 60] = 0
+    trust.spans(block(strip, 0))
+    assert trust.dead_columns == "60"
+
+
 def test_still_columns_at_the_border_of_the_view_are_no_strip() -> None:
     trust = BlockTrust(mm_per_px=0.5)
     trust.spans(block(columns(1000, slice(150, WIDTH)), 0))

@@ -16,7 +16,8 @@ from stripscan.runtime.conditioning.flat_field import (
     named_columns,
 )
 from stripscan.runtime.edges import Edges, StripEdges
-from stripscan.runtime.trust import DARK_GREY, BlockTrust
+from stripscan.runtime.grey import DARK_GREY
+from stripscan.runtime.trust import BlockTrust
 
 STEP_LINES: Final = 8
 """Every so many lines one is taken: it covers more strip, so that one defect weighs less."""

@@ -12,8 +12,9 @@ import numpy as np
 from stripscan.contract.block import Block, BlockStatus
 from stripscan.runtime.sources.base import BlockCounter
 from stripscan.runtime.sources.simulated_way import Stretch, count_at, stretches
-from stripscan.runtime.station import CameraSection, SimulatorSource
+from stripscan.runtime.station import CameraSection
 from stripscan.runtime.station_encoder import EncoderSection
+from stripscan.runtime.station_sources import SimulatorSource
 from stripscan.simulation.spec import StripSpec
 from stripscan.simulation.strip import SimulatedStrip
 

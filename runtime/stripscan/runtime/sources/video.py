@@ -16,7 +16,8 @@ from stripscan.contract.block import Block, BlockStatus
 from stripscan.contract.errors import CameraError, CameraLost, ConfigError
 from stripscan.runtime.sources.base import BlockCounter
 from stripscan.runtime.sources.frames import Frame, FrameBuffer
-from stripscan.runtime.station import CameraSection, VideoSource
+from stripscan.runtime.station import CameraSection
+from stripscan.runtime.station_sources import VideoSource
 
 _log = logging.getLogger(__name__)
 
