@@ -96,13 +96,7 @@ class CoilRun:
         self._inspector = inspector
         self._rolls = roll_watch(coil, station)
         self._acquisition = acquire(source, station.pipeline)
-        self._latency = StageLatency(
-            deadline_ms=deadline_ms(
-                inspector.core_lines,
-                mm_per_line=station.camera.mm_per_line,
-                top_speed_m_s=station.camera.top_speed_m_s,
-            )
-        )
+        self._latency = StageLatency(deadline_ms(inspector.core_lines, station.camera))
         self._ledger: list[CoverageInterval] = []
         self._stopped = False
         self._started = time.monotonic()
@@ -149,14 +143,8 @@ class CoilRun:
             for outcome in outcomes:
                 found_ns = time.monotonic_ns()
                 self._keep(outcome)
-                stored_ns = time.monotonic_ns()
                 if outcome.coverage:
-                    self._latency.add(
-                        host_ns=outcome.host_ns,
-                        begun_ns=begun_ns,
-                        found_ns=found_ns,
-                        stored_ns=stored_ns,
-                    )
+                    self._latency.add(outcome.host_ns, begun_ns, found_ns, time.monotonic_ns())
                 on_progress(self._progress())
                 begun_ns = time.monotonic_ns()
         except BaseException:

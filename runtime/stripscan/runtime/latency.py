@@ -3,6 +3,8 @@
 import math
 from itertools import pairwise
 
+from stripscan.runtime.station import CameraSection
+
 _FLOOR_MS = 0.01
 _STEP = 1.02
 """Each bucket is 2 % wider than the one before: percentiles are exact to 2 %."""
@@ -54,7 +56,7 @@ class StageLatency:
         deadline_ms: Time for a row at the highest speed of the strip, if that is known.
     """
 
-    def __init__(self, *, deadline_ms: float | None = None) -> None:
+    def __init__(self, deadline_ms: float | None = None) -> None:
         self._deadline_ms = deadline_ms
         self._misses = 0
         self._total = LatencyHistogram()
@@ -69,7 +71,7 @@ class StageLatency:
         """Median latency in ms; None where none was counted."""
         return self._total.percentile_ms(50)
 
-    def add(self, *, host_ns: int, begun_ns: int, found_ns: int, stored_ns: int) -> None:
+    def add(self, host_ns: int, begun_ns: int, found_ns: int, stored_ns: int) -> None:
         """Count one row, from four moments of ``time.monotonic_ns()``.
 
         Args:
@@ -99,14 +101,11 @@ class StageLatency:
         return figures
 
 
-def deadline_ms(
-    core_lines: int, *, mm_per_line: float, top_speed_m_s: float | None
-) -> float | None:
+def deadline_ms(core_lines: int, camera: CameraSection) -> float | None:
     """Return how long the lines of a row of tiles take to pass at top speed, in ms.
 
     Args:
         core_lines: Lines that a row keeps.
-        mm_per_line: Way of the strip from line to line, in mm.
-        top_speed_m_s: Highest speed of the strip in m/s, if that is known.
+        camera: Pitch of its lines, and the top speed if that is known.
     """
-    return core_lines * mm_per_line / top_speed_m_s if top_speed_m_s else None
+    return core_lines * camera.mm_per_line / camera.top_speed_m_s if camera.top_speed_m_s else None

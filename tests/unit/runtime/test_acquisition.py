@@ -1,3 +1,4 @@
+import dataclasses
 import threading
 import time
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from stripscan.contract.block import Block
 from stripscan.contract.errors import CameraLost
 from stripscan.runtime.acquisition import Acquisition
 from stripscan.runtime.station_pipeline import PipelineSection
-from unit.runtime.inspection_samples import block
+from unit.runtime.inspection_samples import block, inspect, metal, station
 
 LINES = 4
 
@@ -125,3 +126,37 @@ def test_stop_frees_a_source_that_waits_when_nobody_takes_any_more() -> None:
     acquisition._thread.join(5)
     assert not acquisition._thread.is_alive()
     blocks.close()
+
+
+def borrowed(pixels: np.ndarray, *, counted: bool) -> Iterator[Block]:
+    """Yield blocks whose pixels are overwritten when the next but one is asked for."""
+    lent: list[np.ndarray] = []
+    for first in range(0, len(pixels), 50):
+        lent.append(pixels[first : first + 50].copy())
+        seen = lent[-1].view()
+        seen.flags.writeable = False
+        yield dataclasses.replace(block(seen, first), encoder_count=first if counted else None)
+        for old in lent[:-1]:
+            old[:] = 220
+
+
+@pytest.mark.parametrize("counted", [False, True])
+def test_the_inspection_keeps_no_pixels_that_it_has_to_give_back(counted: bool) -> None:
+    strip = metal(500, 96)
+    strip[120:180, 30:40] = 20
+    encoder = {"mm_per_count": 0.25, "direction": 1} if counted else None
+    setup = station().model_validate(station().model_dump() | {"encoder": encoder})
+    kept, lent = (
+        inspect(blocks, 96, setup=setup)
+        for blocks in (
+            [
+                dataclasses.replace(b, pixels=b.pixels.copy())
+                for b in borrowed(strip, counted=counted)
+            ],
+            borrowed(strip, counted=counted),
+        )
+    )
+    assert lent.states() == kept.states() == [("inspected", "")] * 500
+    assert len(kept.defects) == 1
+    assert lent.defects == kept.defects
+    assert [o.pictures for o in lent.outcomes] == [o.pictures for o in kept.outcomes]

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stripscan.runtime.latency import LatencyHistogram, StageLatency, deadline_ms
+from stripscan.runtime.station import CameraSection
 
 
 def histogram(latencies_ms: list[float]) -> LatencyHistogram:
@@ -49,14 +50,9 @@ def test_memory_does_not_grow_with_the_coil() -> None:
 
 
 def test_stages_add_up_and_rows_that_took_too_long_are_counted() -> None:
-    latency = StageLatency(deadline_ms=30.0)
+    latency = StageLatency(30.0)
     for begun_ms, found_ms, stored_ms in [(10, 35, 40), (100, 110, 140), (5, 10, 11)]:
-        latency.add(
-            host_ns=7,
-            begun_ns=7 + begun_ms * 10**6,
-            found_ns=7 + found_ms * 10**6,
-            stored_ns=7 + stored_ms * 10**6,
-        )
+        latency.add(7, *(7 + ms * 10**6 for ms in (begun_ms, found_ms, stored_ms)))
     figures = latency.figures()
     longest = {name: value for name, value in figures.items() if name.endswith("max_ms")}
     assert longest == {
@@ -71,6 +67,8 @@ def test_stages_add_up_and_rows_that_took_too_long_are_counted() -> None:
 
 
 def test_the_time_for_a_row_follows_from_the_speed() -> None:
-    assert deadline_ms(224, mm_per_line=0.5, top_speed_m_s=20.0) == pytest.approx(5.6)
-    assert deadline_ms(224, mm_per_line=0.5, top_speed_m_s=None) is None
+    camera = CameraSection(mm_per_px=0.3, mm_per_line=0.5)
+    fast = camera.model_copy(update={"top_speed_m_s": 20.0})
+    assert deadline_ms(224, fast) == pytest.approx(5.6)
+    assert deadline_ms(224, camera) is None
     assert "deadline_misses" not in StageLatency().figures()
