@@ -35,8 +35,10 @@ format: $(DEV)/$(READY) ## Apply the style
 docs: $(DOCS)/$(READY) ## Build the documentation into site/
 	$(DOCS)/bin/mkdocs build --strict
 
-bench: $(LEAN)/$(READY) ## Measure what the chain costs over the bare engine
+bench: $(LEAN)/$(READY) ## Measure the chain, the engines and the conditioning on this machine
 	$(LEAN)/bin/python benchmarks/chain.py
+	$(LEAN)/bin/python benchmarks/engines.py
+	$(LEAN)/bin/python benchmarks/conditioning.py
 
 bundle: $(DEV)/$(READY) ## Train the default bundle again: make bundle DATA=/path/to/neu
 	@test -n "$(DATA)" || { \

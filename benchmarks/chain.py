@@ -31,7 +31,8 @@ from stripscan.runtime.daemon import default_bundle_path
 from stripscan.runtime.engines.base import Engine
 from stripscan.runtime.engines.choice import open_engine
 from stripscan.runtime.inspector import CoilInspector
-from stripscan.runtime.station import CameraSection, SimulatorSource, Station
+from stripscan.runtime.station import CameraSection, Station
+from stripscan.runtime.station_sources import SimulatorSource
 from stripscan.simulation.spec import StripSpec
 from stripscan.simulation.strip import SimulatedStrip
 

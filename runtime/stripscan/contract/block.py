@@ -43,6 +43,8 @@ class Block:
         camera_ns: The camera's own timestamp in ns, where it has one.
         status: What the source knows of the block.
         lost: Ranges of lines in this block whose pixels are not measured.
+        dropped_before: How many of the lines that are missing right before the first one were
+            dropped because the machine was slower than the line.
     """
 
     pixels: NDArray[np.uint8]
@@ -55,6 +57,7 @@ class Block:
     camera_ns: int | None = None
     status: BlockStatus = BlockStatus.COMPLETE
     lost: tuple[LineRange, ...] = ()
+    dropped_before: int = 0
 
     @property
     def lines(self) -> LineRange:

@@ -4,8 +4,9 @@ Band ``k`` keeps the lines from ``k * core`` on and sees ``halo`` lines more on 
 grid hangs on line 0 of the coil, a mask does not depend on how the camera cut its blocks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 from stripscan.contract.block import Block, LineRange
 from stripscan.contract.coverage import CoverageStatus
 from stripscan.contract.tiling import TileGrid
+
+TOO_SLOW = "the machine was slower than the line: oldest blocks dropped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +66,7 @@ class BandBuilder:
         """The line that is expected next."""
         return self._first + self._pixels.shape[0]
 
-    def push(self, block: Block, *, doubt: str = "") -> Iterator[Band]:
+    def push(self, block: Block, *, spans: Iterable[Span] = ()) -> Iterator[Band]:
         """Take in a block and yield the bands that it completes.
 
         Lines before ``next_line`` were seen already and are ignored. Lines that were skipped are
@@ -72,7 +75,8 @@ class BandBuilder:
 
         Args:
             block: The next block.
-            doubt: Why what was measured of the block cannot be trusted, if so.
+            spans: Lines of the block that are not simply inspected. Where they overlap, unknown
+                beats degraded, and a later one an earlier one; lost lines beat them all.
         """
         if block.first_line > self.next_line:
             yield from self._skip(block)
@@ -80,8 +84,10 @@ class BandBuilder:
         if not fresh.shape[0]:
             return
         start = self.next_line
-        self._append(self._filled(fresh, start, block.lost, doubt), block.host_ns)
-        self._mark_block(start, self.next_line, block.lost, doubt)
+        known = _known(block, spans)[-len(fresh) :]
+        self._append(self._filled(fresh, known), block.host_ns)
+        for offset, stop, span in _runs(known):
+            self._mark(start + offset, start + stop, span.status, span.reason)
         yield from self._cut()
 
     def flush(self) -> Iterator[Band]:
@@ -97,42 +103,29 @@ class BandBuilder:
     def _skip(self, block: Block) -> Iterator[Band]:
         line = block.pixels[:1] if self._last is None else self._last
         while (start := self.next_line) < block.first_line:
-            lines = min(block.first_line - start, self._grid.core_px)
-            self._append(np.repeat(line, lines, axis=0), block.host_ns)
-            self._mark(start, start + lines, CoverageStatus.DROPPED, "lost lines")
+            stop = min(block.first_line, start + self._grid.core_px)
+            too_slow = min(max(block.first_line - block.dropped_before, start), stop)
+            self._append(np.repeat(line, stop - start, axis=0), block.host_ns)
+            self._mark(start, too_slow, CoverageStatus.DROPPED, "lost lines")
+            self._mark(too_slow, stop, CoverageStatus.DROPPED, TOO_SLOW)
             yield from self._cut()
 
-    def _filled(
-        self, fresh: NDArray[np.uint8], first_line: int, lost: tuple[LineRange, ...], doubt: str
-    ) -> NDArray[np.uint8]:
+    def _filled(self, fresh: NDArray[np.uint8], known: list[Span]) -> NDArray[np.uint8]:
         """Return the lines with the last measured one in place of each that was not measured."""
-        measured = np.full(len(fresh), not doubt)
-        for hole in lost:
-            measured[max(hole.start - first_line, 0) : max(hole.stop - first_line, 0)] = False
+        measured = np.asarray([span.status is not CoverageStatus.UNKNOWN for span in known])
         rows = np.flatnonzero(measured)
         before = fresh[rows[:1]] if self._last is None else self._last
         if len(rows):
             self._last = fresh[rows[-1:]]
         if len(rows) == len(fresh) or not len(before):
             return fresh
-        known = np.concatenate([before, fresh[rows]])
-        filled: NDArray[np.uint8] = known[np.cumsum(measured)]
+        lines = np.concatenate([before, fresh[rows]])
+        filled: NDArray[np.uint8] = lines[np.cumsum(measured)]
         return filled
 
     def _append(self, pixels: NDArray[np.uint8], host_ns: int) -> None:
         self._pixels = np.concatenate([self._pixels, pixels])
         self._host_ns = host_ns
-
-    def _mark_block(self, start: int, stop: int, lost: tuple[LineRange, ...], doubt: str) -> None:
-        measured = CoverageStatus.UNKNOWN if doubt else CoverageStatus.INSPECTED
-        for hole in sorted(lost):
-            begin, end = max(hole.start, start), min(hole.stop, stop)
-            if begin >= end:
-                continue
-            self._mark(start, begin, measured, doubt)
-            self._mark(begin, end, CoverageStatus.UNKNOWN, "lost lines")
-            start = end
-        self._mark(start, stop, measured, doubt)
 
     def _mark(self, start: int, stop: int, status: CoverageStatus, reason: str) -> None:
         if start >= stop:
@@ -173,3 +166,26 @@ class BandBuilder:
             self._pixels = self._pixels[line - self._first :]
             self._first = line
         self._spans = [span for span in self._spans if span.lines.stop > self._next_core]
+
+
+def _known(block: Block, spans: Iterable[Span]) -> list[Span]:
+    """Return what is known of each line of a block."""
+    lost = (
+        Span(lines=hole, status=CoverageStatus.UNKNOWN, reason="lost lines") for hole in block.lost
+    )
+    weakest_first = sorted(spans, key=lambda span: span.status is CoverageStatus.UNKNOWN)
+    known = [Span(lines=block.lines, status=CoverageStatus.INSPECTED)] * block.lines.lines
+    for span in (*weakest_first, *lost):
+        start = max(span.lines.start - block.first_line, 0)
+        stop = min(span.lines.stop - block.first_line, len(known))
+        known[start:stop] = [span] * max(stop - start, 0)
+    return known
+
+
+def _runs(known: list[Span]) -> Iterator[tuple[int, int, Span]]:
+    """Yield first line, line after the last, and state of each run of lines with one state."""
+    start = 0
+    for span, lines in groupby(known):
+        stop = start + sum(1 for _ in lines)
+        yield start, stop, span
+        start = stop

@@ -2,24 +2,29 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from stripscan.contract.block import Block, LineRange
 from stripscan.contract.coverage import CoverageInterval, CoverageStatus, append_interval
+from stripscan.contract.defect import DefectPhase
+from stripscan.contract.roll_repeat import RollRepeat
+from stripscan.runtime.bands import Span
 from stripscan.runtime.coil_switch import CoilChange, PlannedCoil
 from stripscan.runtime.conditioning.flat_field import FlatField
 from stripscan.runtime.grading import grade_ended
 from stripscan.runtime.inspector import CoilInspector, Outcome, classes_of, rest_of_coil
-from stripscan.runtime.latency import LatencyHistogram
+from stripscan.runtime.latency import StageLatency, deadline_ms
 from stripscan.runtime.line_figures import LineFigures
+from stripscan.runtime.rolls import RollWatch
 from stripscan.runtime.rules.judge import SeverityJudge
 from stripscan.runtime.rules.load import Rules
 from stripscan.runtime.station import Station
 from stripscan.runtime.station_model import LoadedModel
 from stripscan.runtime.store import CoilRecord, Store
 from stripscan.runtime.store_records import CoilStatus, Stat
+from stripscan.runtime.trust import BlockTrust
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +63,7 @@ class CoilRun:
         store: Where everything goes.
         width_px: Width of the camera's image.
         flat_field: Gain and offset of the camera's columns, if they were learned.
+        trust: Judges the camera's blocks.
         total_lines: Lines that are expected, where the source knows it.
         counted: Counts that run on from coil to coil, read at head and tail.
         lines_before: Lines that passed since the coil before it, where coils come one by one.
@@ -75,6 +81,7 @@ class CoilRun:
         store: Store,
         width_px: int,
         flat_field: FlatField | None,
+        trust: BlockTrust,
         total_lines: int | None,
         counted: Callable[[], Mapping[str, int]],
         lines_before: int | None,
@@ -100,9 +107,11 @@ class CoilRun:
             engine=model.engine,
             width_px=width_px,
             flat_field=flat_field,
+            trust=trust,
         )
         self.use_rules(rules)
-        self._latency = LatencyHistogram()
+        self._rolls = roll_watch(coil.id, station)
+        self._latency = StageLatency(deadline_ms(self._inspector.core_lines, station.camera))
         self._ledger: list[CoverageInterval] = []
         self._started = time.monotonic()
         store.start_coil(self._record(model))
@@ -117,17 +126,17 @@ class CoilRun:
         self._rules = rules
         self._judge = SeverityJudge(rules.file, self._classes, surface=self._station.camera.surface)
 
-    def push(self, block: Block, *, doubt: str) -> None:
+    def push(self, block: Block, *, spans: tuple[Span, ...] | None) -> None:
         """Inspect a block and commit what it changes.
 
         Args:
             block: The next block, counted from the head of the coil.
-            doubt: Why its image cannot be trusted, if so.
+            spans: What cannot be trusted of it; judged here where None.
 
         Raises:
             StripscanError: The model or the store failed; ``end`` is still to be called.
         """
-        self._take(self._inspector.push(block, doubt=doubt))
+        self._take(self._inspector.push(block, spans=spans))
 
     def end(self, status: CoilStatus, *, tail: CoilChange | None = None) -> None:
         """Inspect what is left, and close and grade the coil.
@@ -156,7 +165,7 @@ class CoilRun:
             length_m=self._inspector.length_m,
             defects=self._inspector.defects,
             throughput_mpx_s=self._throughput_mpx_s(),
-            latency_p50_ms=self._latency.percentile_ms(50),
+            latency_p50_ms=self._latency.p50_ms,
         )
 
     def _record(self, model: LoadedModel) -> CoilRecord:
@@ -177,14 +186,22 @@ class CoilRun:
 
     def _take(self, outcomes: Iterator[Outcome]) -> None:
         try:
+            begun_ns = time.monotonic_ns()
             for outcome in outcomes:
+                found_ns = time.monotonic_ns()
                 self._keep(outcome)
+                if outcome.coverage:
+                    stored_ns = time.monotonic_ns()
+                    self._latency.add(outcome.host_ns, begun_ns, found_ns, stored_ns)
+                    self._figures.latency.add((stored_ns - outcome.host_ns) / 1e6)
                 self._on_progress(self.progress())
+                begun_ns = time.monotonic_ns()
         except BaseException:
             self._inspector.abandon()
             raise
 
     def _keep(self, outcome: Outcome) -> None:
+        repeats = self._rolls.push(outcome.changes.defects, settled_m=outcome.settled_m)
         with self._store.transaction():
             for gone, into in outcome.changes.merged:
                 self._store.merge_defect(self._coil, gone, into)
@@ -194,13 +211,12 @@ class CoilRun:
                 self._store.add_runs(self._coil, number, runs)
             for number, picture in outcome.pictures:
                 self._store.put_picture(self._coil, number, picture)
+            for repeat in repeats:
+                self._store.put_roll_repeat(repeat)
             ledger = self._cover(*outcome.coverage)
         self._ledger = ledger
         self._figures.keep(outcome)
-        if outcome.coverage:
-            latency_ms = (time.monotonic_ns() - outcome.host_ns) / 1e6
-            self._latency.add(latency_ms)
-            self._figures.latency.add(latency_ms)
+        _announce(repeats)
 
     def _cover(self, *intervals: CoverageInterval) -> list[CoverageInterval]:
         """Store intervals and return the end of the ledger, valid once they are committed."""
@@ -214,6 +230,8 @@ class CoilRun:
         rest = tuple(self._not_inspected(tail))
         with self._store.transaction():
             ledger = self._cover(*rest)
+            for repeat in self._rolls.finish():
+                self._store.put_roll_repeat(repeat)
             self._store.finish_coil(
                 self._coil,
                 ended_at=_now(),
@@ -269,14 +287,43 @@ class CoilRun:
             "lines_before_coil": self._lines_before,
         }
         return {
-            "latency_p50_ms": self._latency.percentile_ms(50),
-            "latency_p99_ms": self._latency.percentile_ms(99),
-            "latency_max_ms": self._latency.max_ms,
+            **self._latency.figures(),
             "throughput_mpx_s": self._throughput_mpx_s(),
             **{name: value for name, value in told.items() if value is not None},
             **{name: n - before.get(name, 0) for name, n in self._counted().items()},
             **self._inspector.stats(),
         }
+
+
+def roll_watch(coil: str, station: Station) -> RollWatch:
+    """Return what watches a coil for the marks of a station's rolls."""
+    options = station.roll_repeat
+    return RollWatch(
+        coil=coil,
+        rolls=[section.roll for section in station.roll],
+        false_alarms=options.false_alarms_per_coil,
+        min_diameter_mm=options.min_diameter_mm,
+        max_diameter_mm=options.max_diameter_mm,
+    )
+
+
+def _announce(repeats: Iterable[RollRepeat]) -> None:
+    for repeat in repeats:
+        if repeat.phase is DefectPhase.NEW:
+            logger.warning(
+                "a roll leaves marks",
+                extra={
+                    "coil": repeat.coil,
+                    "repeat": repeat.number,
+                    "class": repeat.class_name,
+                    "rolls": ", ".join(repeat.rolls) or None,
+                    "period_mm": round(repeat.period_mm, 1),
+                    "diameter_mm": round(repeat.diameter_mm, 1),
+                    "across_mm": round(repeat.across_mm, 1),
+                    "first_m": round(repeat.first_m, 3),
+                    "last_m": round(repeat.last_m, 3),
+                },
+            )
 
 
 def _now() -> str:

@@ -77,6 +77,11 @@ class CoilSwitch:
         self._host_ns: int | None = None  # when the last block was in memory
 
     @property
+    def head_line(self) -> int:
+        """Line of the source at which the parts that come begin to count."""
+        return self._head_line
+
+    @property
     def passed_lines(self) -> int:
         """Lines since the last change, in the beginning since line 0."""
         return self._next_line - self._head_line

@@ -5,6 +5,7 @@ from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 
 from stripscan.contract.errors import CameraError
+from stripscan.runtime.acquire import open_lines
 from stripscan.runtime.coil_run import Progress
 from stripscan.runtime.coil_switch import PlannedCoil
 from stripscan.runtime.conditioning.station_field import station_flat_field
@@ -18,7 +19,6 @@ from stripscan.runtime.line_state import LineState
 from stripscan.runtime.model_keeper import ModelKeeper
 from stripscan.runtime.order_book import OrderBook
 from stripscan.runtime.shutdown import Hangup, Shutdown
-from stripscan.runtime.sources import open_source
 from stripscan.runtime.station import Station
 from stripscan.runtime.station_control import ControlSection
 from stripscan.runtime.station_model import (
@@ -122,7 +122,7 @@ def _warmed_up(
     bundle = station_bundle(station)
     rules = station_rules(station, bundle)
     models = stack.enter_context(closing(ModelKeeper(station, load_model(station, bundle))))
-    opened = open_source(station)
+    opened = open_lines(station)
     shutdown.on_request(opened.stop)
     store = stack.enter_context(Store.open(station.store.path))
     recover_coils(store, rules)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stripscan.runtime.trust import DARK_GREY
+from stripscan.runtime.grey import DARK_GREY
 
 _STEP_LINES = 8
 _SMOOTH_PX = 9

@@ -4,6 +4,7 @@ import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from stripscan.runtime.axis import CoilAxis
 from stripscan.runtime.bands import Band, BandBuilder, Span
 from stripscan.runtime.conditioning.conditioner import Conditioner
 from stripscan.runtime.conditioning.flat_field import FlatField
+from stripscan.runtime.encoder import Encoder, Placed
 from stripscan.runtime.engines.base import Engine
 from stripscan.runtime.measure import Metric
 from stripscan.runtime.segment import Segmenter
@@ -29,6 +31,7 @@ from stripscan.runtime.trust import BlockTrust
 from stripscan.runtime.window import LineWindow
 
 _WINDOW_TILES = 4
+_SEEN = (CoverageStatus.INSPECTED, CoverageStatus.DEGRADED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +42,14 @@ class Outcome:
         changes: Defects and masks.
         pictures: Pictures by defect number.
         coverage: What is now known of the band's lines.
+        settled_m: Each defect that ends before this place, in m, was given out as ended.
         host_ns: ``time.monotonic_ns()`` when the last line that the band needed was in memory.
     """
 
     changes: Changes
     pictures: tuple[tuple[int, Picture], ...]
     coverage: tuple[CoverageInterval, ...]
+    settled_m: float
     host_ns: int
 
 
@@ -63,6 +68,7 @@ class CoilInspector:
         engine: What runs the model.
         width_px: Width of the camera's image.
         flat_field: Gain and offset of the camera's columns, if they were learned.
+        trust: Judges the camera's blocks, where it has done so before; a new one if None.
     """
 
     def __init__(
@@ -74,6 +80,7 @@ class CoilInspector:
         engine: Engine,
         width_px: int,
         flat_field: FlatField | None = None,
+        trust: BlockTrust | None = None,
     ) -> None:
         inference, camera = station.inference, station.camera
         grid = tile_grid(station, manifest, width_px=width_px)
@@ -83,9 +90,13 @@ class CoilInspector:
         self._grid = grid
         self._camera = camera
         self._axis = CoilAxis()
-        self._trust = BlockTrust()
+        self._encoder = (
+            Encoder(station.encoder, mm_per_line=camera.mm_per_line) if station.encoder else None
+        )
+        self._trust = trust or BlockTrust(mm_per_px=camera.mm_per_px)
         self._bands = BandBuilder(grid)
         self._segmenter = Segmenter(engine, grid, batch=inference.batch)
+        self._reach_lines = reach.lines
         self._labeller = StreamingLabeller(width_px=width_px, reach=reach)
         self._tracker = DefectTracker(
             coil=coil,
@@ -110,6 +121,11 @@ class CoilInspector:
         return self._bands.next_line
 
     @property
+    def core_lines(self) -> int:
+        """Lines that a row of tiles keeps."""
+        return self._grid.core_px
+
+    @property
     def length_m(self) -> float:
         """Length of strip that has passed, in m."""
         return self._axis.along_m(self.lines) if self.lines else 0.0
@@ -120,25 +136,33 @@ class CoilInspector:
         return self._tracker.count
 
     def stats(self) -> dict[str, Stat]:
-        """Return figures of strip and light so far."""
-        return self._condition.stats()
+        """Return figures of strip, light, encoder and camera so far."""
+        figures = self._condition.stats()
+        if self._encoder:
+            figures["reversals"] = self._encoder.reversals
+            figures["reseen_lines"] = self._encoder.reseen_lines
+            figures["encoder_faults"] = self._encoder.faults
+        if self._trust.dead_columns:
+            figures["dead_columns"] = self._trust.dead_columns
+        return figures
 
-    def push(self, block: Block, *, doubt: str | None = None) -> Iterator[Outcome]:
+    def push(self, block: Block, *, spans: tuple[Span, ...] | None = None) -> Iterator[Outcome]:
         """Take in a block and yield what its bands change.
+
+        With an encoder that is the block before: this one tells how far it went.
 
         Args:
             block: The next block.
-            doubt: Why its image cannot be trusted, empty if it can; judged here where None. Who
-                cuts blocks judges them whole.
+            spans: What cannot be trusted of it; judged here where None. Who cuts blocks judges
+                them whole, and has no encoder.
+
 
         Raises:
             BundleError: The model found a class that its manifest does not have.
             EngineError: Inference failed.
         """
-        self._axis.add(block)
-        if doubt is None:
-            doubt = self._trust.doubt(block)
-        for band in self._bands.push(block, doubt=doubt):
+        placed = self._encoder.place(block) if self._encoder else (Placed(block=block),)
+        for band in self._bands_of(placed, spans):
             yield self._inspect(band)
 
     def finish(self) -> Iterator[Outcome]:
@@ -147,10 +171,23 @@ class CoilInspector:
         Raises:
             BundleError, EngineError: See ``push``.
         """
-        if not self._abandoned:
-            for band in self._bands.flush():
+        last = self._bands_of(self._encoder.flush() if self._encoder else (), None)
+        for band in chain(last, self._bands.flush()):
+            if not self._abandoned:
                 yield self._inspect(band)
         yield self._outcome(self._labeller.flush(), (), self._host_ns)
+
+    def _bands_of(
+        self, placed: tuple[Placed, ...], judged: tuple[Span, ...] | None
+    ) -> Iterator[Band]:
+        for each in placed:
+            self._axis.add(each.block)
+            spans = each.spans
+            if judged is not None:
+                spans = (*judged, *spans)
+            elif each.status is not CoverageStatus.UNKNOWN:
+                spans = (*self._trust.spans(each.block), *spans)
+            yield from self._bands.push(each.block, spans=spans)
 
     def abandon(self) -> None:
         """Let ``finish`` only close what is open: after a failure no more strip is inspected."""
@@ -178,6 +215,8 @@ class CoilInspector:
         changes = self._tracker.apply(step, self._metric())
         coverage = tuple(self._interval(span) for span in spans)
         keep = self._labeller.next_line
+        # What reaches out to the last line that is labelled may still go on.
+        settled_m = self._axis.along_m(max(keep - self._reach_lines - 1, 0))
         self._edges = self._edges[keep - self._edges_first :]
         self._edges_first = keep
         self._axis.forget_before(keep)
@@ -185,6 +224,7 @@ class CoilInspector:
             changes=changes,
             pictures=tuple(self._pictures(changes.defects)),
             coverage=coverage,
+            settled_m=settled_m,
             host_ns=host_ns,
         )
 
@@ -245,7 +285,7 @@ def reach_px(join_mm: float, *, mm_per_line: float, mm_per_px: float) -> Reach:
 def _seen_lines(band: Band) -> NDArray[np.bool_]:
     seen = np.zeros(band.core.lines, np.bool_)
     for span in band.spans:
-        if span.status is CoverageStatus.INSPECTED:
+        if span.status in _SEEN:
             seen[span.lines.start - band.core.start : span.lines.stop - band.core.start] = True
     return seen
 

@@ -1,13 +1,15 @@
 """The main loop: coil after coil under one camera, while its source runs on."""
 
+import dataclasses
 import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from stripscan.contract.block import Block
+from stripscan.contract.block import Block, LineRange
 from stripscan.contract.errors import StripscanError
-from stripscan.runtime.acquisition import Acquisition
+from stripscan.runtime.acquire import acquire
+from stripscan.runtime.bands import Span
 from stripscan.runtime.block_feed import BlockFeed
 from stripscan.runtime.coil_run import CoilRun, Progress
 from stripscan.runtime.coil_switch import CoilChange, CoilSwitch, PlannedCoil
@@ -86,10 +88,10 @@ class Line:
         self._supervisor = supervisor
         self._reload = reload
         self._on_progress = on_progress
-        self._acquisition = Acquisition(source)
+        self._acquisition = acquire(source, station.pipeline)
         self._switch = CoilSwitch()
-        # Blocks are judged before they are cut: half of a repeated image is none.
-        self._trust = BlockTrust()
+        self._cuts = False
+        self._trust = BlockTrust(mm_per_px=station.camera.mm_per_px)
         self._run: CoilRun | None = None
         self._show_what_inspects()
         self._coil = ""
@@ -117,6 +119,7 @@ class Line:
             StripscanError: The source, the model or the store failed. What was inspected until
                 then is in the store, and the coil is marked as failed.
         """
+        self._cuts = first is None
         feed = BlockFeed(self._acquisition.blocks())
         self._supervisor.enter(LineState.READY)
         try:
@@ -160,12 +163,31 @@ class Line:
         figures = self._supervisor.figures
         self._supervisor.lost(figures.take(block))
         figures.dropped_blocks = self._acquisition.dropped_blocks
-        doubt = self._trust.doubt(block)
+        # Blocks are judged before they are cut: half of a repeated image is none. An encoder may
+        # count lines anew, so that its blocks are judged behind it; it goes with one coil alone.
+        spans = self._trust.spans(block) if self._cuts else None
         for part in self._switch.cut(block):
             if isinstance(part, CoilChange):
                 self._change(part)
             elif self._run is not None:
-                self._run.push(part, doubt=doubt)
+                self._run.push(part, spans=self._of_part(part, spans))
+
+    def _of_part(self, part: Block, spans: tuple[Span, ...] | None) -> tuple[Span, ...] | None:
+        """Return the spans on the lines of a part, counted as the part counts."""
+        if spans is None:
+            return None
+        head = self._switch.head_line
+        moved = (
+            dataclasses.replace(
+                span,
+                lines=LineRange(
+                    start=max(span.lines.start - head, part.lines.start),
+                    stop=min(span.lines.stop - head, part.lines.stop),
+                ),
+            )
+            for span in spans
+        )
+        return tuple(span for span in moved if span.lines.lines > 0)
 
     def _read_rules(self) -> None:
         """Judge by the rules as they are now; where they are wrong, go on with those before."""
@@ -208,6 +230,7 @@ class Line:
             store=self._store,
             width_px=self._source.width_px,
             flat_field=self._flat_field,
+            trust=self._trust,
             total_lines=total_lines,
             counted=self._counted,
             lines_before=lines_before,
@@ -248,4 +271,9 @@ class Line:
 
     def _counted(self) -> Mapping[str, int]:
         counted = self._source.stats if isinstance(self._source, CountingSource) else {}
-        return {"dropped_blocks": self._acquisition.dropped_blocks, **counted}
+        dropped = self._acquisition
+        return {
+            "dropped_blocks": dropped.dropped_blocks,
+            "dropped_lines": dropped.dropped_lines,
+            **counted,
+        }

@@ -12,8 +12,17 @@ from stripscan.runtime.engines.base import EngineName, Precision
 from stripscan.runtime.engines.triton_wire import TritonServer
 from stripscan.runtime.section import RelPath, Section, unit
 from stripscan.runtime.station_control import CoilSection, ControlSection
+from stripscan.runtime.station_encoder import EncoderSection
 from stripscan.runtime.station_genicam import GenicamSource
+from stripscan.runtime.station_pipeline import PipelineSection
+from stripscan.runtime.station_rolls import RollRepeatSection, RollSection
 from stripscan.runtime.station_rules import RulesSection
+from stripscan.runtime.station_sources import (
+    FolderSource,
+    SimulatorSource,
+    SourceSection,
+    VideoSource,
+)
 from stripscan.runtime.toml_file import parse_toml, text_of
 
 DEFAULT_BUNDLE = "default"
@@ -197,89 +206,14 @@ class ReportSection(Section):
     picture_px: int = Field(default=256, ge=32, le=2048, json_schema_extra=unit("px"))
 
 
-class FolderSource(Section):
-    """Image files of one width, each a block.
-
-    Attributes:
-        path: The folder.
-        pattern: Which of its files, with ``*`` and ``?``.
-        on_bad_image: ``unknown`` counts an unreadable image as lost lines; ``stop`` ends the run.
-    """
-
-    kind: Literal["folder"]
-    path: RelPath
-    pattern: str = Field(default="*", min_length=1)
-    on_bad_image: Literal["unknown", "stop"] = "unknown"
-
-
-class VideoSource(Section):
-    """A video file, a network stream, or a V4L2 device.
-
-    Attributes:
-        uri: A file, ``rtsp://…``, or a device: ``/dev/video0``, or its number, ``"0"``.
-        frame_step_lines: Lines by which the strip moves from frame to frame; the frame's height
-            where None.
-        timeout_s: How long a stream may be silent, in s.
-    """
-
-    kind: Literal["video"]
-    uri: str = Field(min_length=1)
-    frame_step_lines: int | None = Field(
-        default=None, ge=1, le=65_536, json_schema_extra=unit("lines")
-    )
-    timeout_s: float = Field(default=5.0, gt=0, le=3600, json_schema_extra=unit("s"))
-
-    @property
-    def live(self) -> bool:
-        """Whether the uri is a stream or a device, and no file."""
-        return "://" in self.uri or self.uri.startswith("/dev/") or self.uri.isdecimal()
-
-
-class SimulatorSource(Section):
-    """A made strip with known defects; see :class:`stripscan.simulation.spec.StripSpec`.
-
-    Attributes:
-        width_px: Width of the camera's view in px.
-        length_m: Length of the coil in m.
-        strip_width_px: Width of the strip in px; 92 % of the view where None.
-        seed: Same seed, same strip.
-        defects_per_class: How many defects of every class are planted.
-        wander_px: Greatest departure of the strip from the middle of the view, in px.
-        shading: Share of light that is lost at the edges of the view.
-        noise: Deviation of the sensor's noise in grey levels.
-        speed_m_s: Steady speed of the strip in m/s; it counts where ``pace`` is true.
-        real_data: Folder of real defects to plant; drawn ones where None.
-        block_lines: Lines in a block.
-        pace: Deliver at the speed of the strip instead of as fast as possible.
-    """
-
-    kind: Literal["simulator"]
-    width_px: int = Field(default=1024, ge=64, le=65_536, json_schema_extra=unit("px"))
-    length_m: float = Field(default=120.0, gt=0, le=100_000, json_schema_extra=unit("m"))
-    strip_width_px: int | None = Field(default=None, ge=32, le=65_536, json_schema_extra=unit("px"))
-    seed: int = Field(default=7, ge=0, le=2**63 - 1)
-    defects_per_class: int = Field(default=10, ge=0, le=10_000, json_schema_extra=unit("defects"))
-    wander_px: float = Field(default=6.0, ge=0, le=8192, json_schema_extra=unit("px"))
-    shading: float = Field(default=0.15, ge=0, le=0.8)
-    noise: float = Field(default=2.5, ge=0, le=50, json_schema_extra=unit("grey levels"))
-    speed_m_s: float = Field(default=10.0, ge=0.01, le=100, json_schema_extra=unit("m/s"))
-    real_data: RelPath | None = None
-    block_lines: int = Field(default=256, ge=1, le=65_535, json_schema_extra=unit("lines"))
-    pace: bool = False
-
-
-SourceSection = Annotated[
-    FolderSource | VideoSource | GenicamSource | SimulatorSource, Field(discriminator="kind")
-]
-"""Where the lines come from; ``kind`` tells which."""
-
-
 class Station(Section):
     """A whole station file; docs/reference/station.md lists every key."""
 
     name: str = Field(min_length=1)
     camera: CameraSection
+    encoder: EncoderSection | None = None
     source: SourceSection
+    pipeline: PipelineSection = PipelineSection()
     coil: CoilSection = CoilSection()
     store: StoreSection = StoreSection()
     bundle: BundleSection = BundleSection()
@@ -288,6 +222,8 @@ class Station(Section):
     stitch: StitchSection = StitchSection()
     report: ReportSection = ReportSection()
     rules: RulesSection = RulesSection()
+    roll: tuple[RollSection, ...] = Field(default=(), strict=False)
+    roll_repeat: RollRepeatSection = RollRepeatSection()
     control: ControlSection | None = None
 
     @model_validator(mode="after")
@@ -296,6 +232,11 @@ class Station(Section):
         live = isinstance(source, GenicamSource) or (
             source.live if isinstance(source, VideoSource) else getattr(source, "pace", False)
         )
+        if self.coil.control == "commands" and self.encoder is not None:
+            raise ValueError(
+                'control = "commands" in [coil] does not go with a table [encoder]: run one coil '
+                "after the other, or leave the encoder to the camera's trigger"
+            )
         if self.coil.control == "commands" and not live:
             raise ValueError(
                 'control = "commands" in [coil] needs a source that runs on: a camera, a stream or '
@@ -317,9 +258,32 @@ class Station(Section):
         return self
 
     @model_validator(mode="after")
+    def _process_knows_sizes(self) -> "Station":
+        if isinstance(self.source, FolderSource):
+            self.pipeline.check_needs_no_size()
+        return self
+
+    @model_validator(mode="after")
     def _server_is_known(self) -> "Station":
         if (self.inference.engine == "triton") != (self.triton is not None):
             raise ValueError('engine = "triton" in [inference] and a table [triton] go together')
+        return self
+
+    @model_validator(mode="after")
+    def _reversals_are_counted(self) -> "Station":
+        source = self.source
+        if isinstance(source, SimulatorSource) and source.reversals and self.encoder is None:
+            raise ValueError(
+                f"reversals = {source.reversals} in [source] needs a table [encoder]: "
+                "without counts nobody knows that the strip moves back"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _rolls_are_told_apart(self) -> "Station":
+        names = [roll.name for roll in self.roll]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f'two tables [[roll]] have the name = "{twice}": give each its own')
         return self
 
 

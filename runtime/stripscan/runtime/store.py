@@ -1,4 +1,4 @@
-"""What is kept of every coil: defects, masks, pictures and coverage, in one SQLite file.
+"""What is kept of every coil: defects, masks, pictures, coverage, roll repeats, in one SQLite file.
 
 One process writes, through one connection that belongs to the thread that opened it; any number
 of readers may look on (https://www.sqlite.org/wal.html). What was committed survives a kill and,
@@ -23,6 +23,7 @@ from stripscan.contract.defect import Defect, DefectPhase
 from stripscan.contract.errors import StoreError
 from stripscan.contract.grading import Grading
 from stripscan.contract.rle import Runs
+from stripscan.contract.roll_repeat import RollRepeat
 from stripscan.runtime.store_records import (
     CoilRecord,
     CoilStatus,
@@ -229,6 +230,19 @@ class Store:
         values = {f.name: getattr(grading, f.name) for f in fields(grading)}
         self._put("grading", values | {"reasons": dump_reasons(grading.reasons)}, key=())
 
+    def put_roll_repeat(self, repeat: RollRepeat) -> None:
+        """Add a roll repeat, or replace the one of the same number; its defects are added."""
+        if not self._connection.in_transaction:
+            with self.transaction():
+                self.put_roll_repeat(repeat)
+            return
+        values = {name: getattr(repeat, name) for name in _REPEAT_FIELDS}
+        values |= {"phase": str(repeat.phase), "rolls": json.dumps(repeat.rolls)}
+        self._put("roll_repeat", values, key=("coil", "number"))
+        for defect in repeat.defects:
+            of_one = {"coil": repeat.coil, "repeat": repeat.number, "defect": defect}
+            self._put("roll_print", of_one, key=())
+
     def coils(self) -> tuple[CoilRecord, ...]:
         """Return all coils, the newest first."""
         rows = self._all("SELECT * FROM coil ORDER BY started_at DESC, rowid DESC")
@@ -285,6 +299,16 @@ class Store:
         sql = f"SELECT {', '.join(names)} FROM grading WHERE coil = ? ORDER BY id DESC"  # noqa: S608 - names are ours
         return tuple(self._grading_of(row) for row in self._all(sql, coil))
 
+    def roll_repeats(self, coil: str) -> tuple[RollRepeat, ...]:
+        """Return the roll repeats of a coil by number, with all their defects."""
+        defects: dict[int, list[int]] = {}
+        for row in self._all(
+            "SELECT repeat, defect FROM roll_print WHERE coil = ? ORDER BY repeat, defect", coil
+        ):
+            defects.setdefault(row["repeat"], []).append(row["defect"])
+        rows = self._all("SELECT * FROM roll_repeat WHERE coil = ? ORDER BY number", coil)
+        return tuple(_repeat_of(row, defects.get(row["number"], [])) for row in rows)
+
     def _all(self, sql: str, *values: object) -> list[Any]:
         with store_errors(self.path):
             cursor = self._connection.execute(sql, values)
@@ -336,6 +360,7 @@ class Store:
 
 
 _DEFECT_FIELDS = tuple(f.name for f in fields(Defect))
+_REPEAT_FIELDS = tuple(f.name for f in fields(RollRepeat) if f.name != "defects")
 
 
 def _plain(value: object) -> object:
@@ -347,6 +372,13 @@ def _defect_of(row: sqlite3.Row) -> Defect:
     values["phase"] = DefectPhase(values["phase"])
     values["class_share"] = json.loads(values["class_share"])
     return Defect(**values)
+
+
+def _repeat_of(row: sqlite3.Row, defects: list[int]) -> RollRepeat:
+    values = dict(row)
+    values["phase"] = DefectPhase(values["phase"])
+    values["rolls"] = tuple(json.loads(values["rolls"]))
+    return RollRepeat(**values, defects=tuple(defects))
 
 
 def _interval_of(row: sqlite3.Row) -> CoverageInterval:

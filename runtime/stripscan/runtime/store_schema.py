@@ -106,7 +106,33 @@ CREATE TABLE grading (
 CREATE INDEX grading_of_coil ON grading (coil, id);
 """
 
-UPGRADES: Final[tuple[str, ...]] = (_GRADINGS,)
+# A print refers to its repeat alone: the write that had its defect may have failed.
+_ROLL_REPEATS: Final = """
+CREATE TABLE roll_repeat (
+    coil TEXT NOT NULL REFERENCES coil (id) DEFERRABLE INITIALLY DEFERRED,
+    number INTEGER NOT NULL,
+    phase TEXT NOT NULL,
+    class_name TEXT NOT NULL,
+    rolls TEXT NOT NULL,
+    period_mm REAL NOT NULL,
+    diameter_mm REAL NOT NULL,
+    across_mm REAL NOT NULL,
+    first_m REAL NOT NULL,
+    last_m REAL NOT NULL,
+    prints INTEGER NOT NULL,
+    missed INTEGER NOT NULL,
+    PRIMARY KEY (coil, number)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE roll_print (
+    coil TEXT NOT NULL,
+    repeat INTEGER NOT NULL,
+    defect INTEGER NOT NULL,
+    PRIMARY KEY (coil, repeat, defect),
+    FOREIGN KEY (coil, repeat) REFERENCES roll_repeat (coil, number) DEFERRABLE INITIALLY DEFERRED
+) STRICT, WITHOUT ROWID;
+"""
+
+UPGRADES: Final[tuple[str, ...]] = (_ROLL_REPEATS, _GRADINGS)
 """Scripts from version 1 to 2, from 2 to 3, and so on. What was released never changes."""
 
 SCHEMA_VERSION: Final = 1 + len(UPGRADES)

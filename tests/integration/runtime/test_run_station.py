@@ -18,7 +18,8 @@ from stripscan.contract.coverage import CoverageInterval
 from stripscan.contract.defect import DefectPhase
 from stripscan.contract.errors import BundleError, ConfigError, DataError, StoreError
 from stripscan.contract.manifest import InputSpec
-from stripscan.runtime.daemon import Progress, run_station
+from stripscan.runtime.coil_run import Progress
+from stripscan.runtime.daemon import run_station
 from stripscan.runtime.rules.load import load_rules
 from stripscan.runtime.rules.replay import replay
 from stripscan.runtime.station import Station, load_station
@@ -213,6 +214,46 @@ def test_a_model_that_fails_leaves_nothing_that_looks_clean(tmp_path: Path, fram
     assert dropped.reason == "the run failed before this strip was inspected"
     assert_whole(coverage, coverage[-1].lines.stop)
     assert coverage[-1].lines.stop >= 240
+
+
+MOVING = """
+[source]
+kind = "simulator"
+width_px = 128
+length_m = 0.2
+defects_per_class = 0
+reversals = 2
+reversal_mm = 20.0
+block_lines = 48
+[encoder]
+mm_per_count = 0.05
+counter_bits = 16
+"""
+
+
+def test_a_strip_that_moves_back_is_as_long_as_it_is(tmp_path: Path) -> None:
+    run_station(station_in(tmp_path, source=MOVING))
+    with store_in(tmp_path) as store:
+        coil, coverage = store.coil("a"), store.coverage("a")
+    assert (coil.status, coil.length_m) == ("complete", pytest.approx(0.2))
+    assert told(coverage) == [(800, "inspected", "")]
+    assert_whole(coverage, 800)
+    keys = ("reversals", "reseen_lines", "encoder_faults")
+    assert [coil.stats[key] for key in keys] == [2, 4 * 80, 0]
+
+
+def test_the_block_that_waits_for_its_way_is_on_record_when_the_model_fails(
+    tmp_path: Path, frames: Path
+) -> None:
+    assert frames.is_dir()
+    encoder = FOLDER + "[encoder]\nmm_per_count = 0.05\n"
+    with pytest.raises(BundleError, match="the model found class 9"):
+        run_station(station_in(tmp_path, source=encoder, class_id=9))
+    with store_in(tmp_path) as store:
+        coverage = store.coverage("a")
+    assert coverage[-1].status == "dropped"
+    assert coverage[-1].lines.stop >= 320
+    assert_whole(coverage, coverage[-1].lines.stop)
 
 
 def test_a_coil_is_never_written_twice(tmp_path: Path, frames: Path) -> None:

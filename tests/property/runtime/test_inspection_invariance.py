@@ -176,6 +176,17 @@ def test_every_cutting_finds_what_the_whole_coil_shows(strip: Pixels, cutting: C
 
 
 @settings(max_examples=40)
+@given(strips(), cuttings())
+def test_defects_end_in_the_order_of_their_ends(strip: Pixels, cutting: Cutting) -> None:
+    settled_m = last_end_m = 0.0
+    for outcome in inspected(strip, cutting, "full").outcomes:
+        ends_m = [d.along_end_m for d in outcome.changes.defects if d.phase is DefectPhase.END]
+        assert min(ends_m, default=math.inf) >= max(settled_m, last_end_m)
+        assert settled_m <= outcome.settled_m <= len(strip) * MM_PER_LINE / 1000
+        settled_m, last_end_m = outcome.settled_m, max(ends_m, default=last_end_m)
+
+
+@settings(max_examples=40)
 @given(strips(), cuttings(), cuttings(), st.sampled_from(["full", "detect"]))
 def test_two_cuttings_agree_in_every_field(
     strip: Pixels, one: Cutting, other: Cutting, strip_edges: str

@@ -50,7 +50,9 @@ def flat_field(gain: NDArray[np.float32], **changes: object) -> FlatField:
 
 def taught(pixels: Pixels, *, detect: bool = False) -> FlatField:
     """Return what is learned from a strip."""
-    sampler = LineSampler(width_px=pixels.shape[1], detect=detect, lines=4096, dark=False)
+    sampler = LineSampler(
+        width_px=pixels.shape[1], mm_per_px=0.5, detect=detect, lines=4096, dark=False
+    )
     for block in blocks_of(pixels, range(0, len(pixels), 100)):
         sampler.push(block)
     return learn(*sampler.lines(), origin=origin())

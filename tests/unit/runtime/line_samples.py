@@ -159,7 +159,7 @@ def spans(coverage: Sequence[CoverageInterval]) -> list[tuple[int, str, str]]:
 def spotted(lines: int) -> Pixels:
     """Return metal with a long scratch and many spots."""
     strip = metal(lines, WIDTH)
-    strip[:, 40:46] = 220
+    strip[:, 40:46] += 100
     for number in range(lines // 25):
         strip[25 * number : 25 * number + 7, 10:20] = 20
     return strip

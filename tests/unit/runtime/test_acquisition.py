@@ -1,3 +1,4 @@
+import dataclasses
 import threading
 import time
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ import pytest
 from stripscan.contract.block import Block
 from stripscan.contract.errors import CameraLost
 from stripscan.runtime.acquisition import Acquisition
-from unit.runtime.inspection_samples import block
+from stripscan.runtime.station_pipeline import PipelineSection
+from unit.runtime.inspection_samples import block, inspect, metal, station
 
 LINES = 4
 
@@ -61,7 +63,7 @@ def numbers(blocks: list[Block]) -> list[int]:
 
 def test_files_wait_and_nothing_is_lost() -> None:
     tape = Tape(50)
-    acquisition = Acquisition(tape, queue_blocks=2)
+    acquisition = Acquisition(tape, PipelineSection(queue_blocks=2))
     taken = []
     for each in acquisition.blocks():
         taken.append(each)
@@ -72,18 +74,31 @@ def test_files_wait_and_nothing_is_lost() -> None:
 
 def test_a_live_source_loses_its_oldest_blocks_and_they_are_counted() -> None:
     tape = Tape(50, live=True)
-    acquisition = Acquisition(tape, queue_blocks=3)
+    acquisition = Acquisition(tape, PipelineSection(queue_blocks=3))
     blocks = acquisition.blocks()
     taken = [next(blocks)]
     tape.go_on.set()
     assert tape.all_played.wait(5)
     taken.extend(blocks)
     assert numbers(taken) == [0, 47, 48, 49]
-    assert acquisition.dropped_blocks == 46
+    assert (acquisition.dropped_blocks, acquisition.dropped_lines) == (46, 46 * LINES)
+    assert [each.dropped_before for each in taken] == [0, 46 * LINES, 0, 0]
+
+
+def test_a_live_source_waits_where_the_station_says_so() -> None:
+    tape = Tape(50, live=True)
+    tape.go_on.set()
+    acquisition = Acquisition(tape, PipelineSection(queue_blocks=2, overload="block"))
+    taken = []
+    for each in acquisition.blocks():
+        taken.append(each)
+        assert tape.played <= len(taken) + 4
+    assert numbers(taken) == list(range(50))
+    assert (acquisition.dropped_blocks, acquisition.dropped_lines) == (0, 0)
 
 
 def test_an_error_comes_after_the_last_block() -> None:
-    acquisition = Acquisition(Tape(5, error=CameraLost("the cable")))
+    acquisition = Acquisition(Tape(5, error=CameraLost("the cable")), PipelineSection())
     taken = []
     with pytest.raises(CameraLost, match="the cable"):
         taken.extend(acquisition.blocks())  # list.extend keeps what came before
@@ -93,7 +108,7 @@ def test_an_error_comes_after_the_last_block() -> None:
 
 def test_stop_ends_it_and_what_has_arrived_is_still_yielded() -> None:
     tape = Tape(10**9)
-    acquisition = Acquisition(tape, queue_blocks=4)
+    acquisition = Acquisition(tape, PipelineSection(queue_blocks=4))
     blocks = acquisition.blocks()
     taken = [next(blocks)]
     while tape.played < 6:
@@ -104,10 +119,44 @@ def test_stop_ends_it_and_what_has_arrived_is_still_yielded() -> None:
 
 
 def test_stop_frees_a_source_that_waits_when_nobody_takes_any_more() -> None:
-    acquisition = Acquisition(Tape(10**9), queue_blocks=2)
+    acquisition = Acquisition(Tape(10**9), PipelineSection(queue_blocks=2))
     blocks = acquisition.blocks()
     next(blocks)
     acquisition.stop()
     acquisition._thread.join(5)
     assert not acquisition._thread.is_alive()
     blocks.close()
+
+
+def borrowed(pixels: np.ndarray, *, counted: bool) -> Iterator[Block]:
+    """Yield blocks whose pixels are overwritten when the next but one is asked for."""
+    lent: list[np.ndarray] = []
+    for first in range(0, len(pixels), 50):
+        lent.append(pixels[first : first + 50].copy())
+        seen = lent[-1].view()
+        seen.flags.writeable = False
+        yield dataclasses.replace(block(seen, first), encoder_count=first if counted else None)
+        for old in lent[:-1]:
+            old[:] = 220
+
+
+@pytest.mark.parametrize("counted", [False, True])
+def test_the_inspection_keeps_no_pixels_that_it_has_to_give_back(counted: bool) -> None:
+    strip = metal(500, 96)
+    strip[120:180, 30:40] = 20
+    encoder = {"mm_per_count": 0.25, "direction": 1} if counted else None
+    setup = station().model_validate(station().model_dump() | {"encoder": encoder})
+    kept, lent = (
+        inspect(blocks, 96, setup=setup)
+        for blocks in (
+            [
+                dataclasses.replace(b, pixels=b.pixels.copy())
+                for b in borrowed(strip, counted=counted)
+            ],
+            borrowed(strip, counted=counted),
+        )
+    )
+    assert lent.states() == kept.states() == [("inspected", "")] * 500
+    assert len(kept.defects) == 1
+    assert lent.defects == kept.defects
+    assert [o.pictures for o in lent.outcomes] == [o.pictures for o in kept.outcomes]

@@ -66,7 +66,7 @@ def test_what_cannot_be_mended_is_refused_with_its_columns() -> None:
 
 
 def test_blocks_without_metal_and_lost_lines_do_not_count() -> None:
-    sampler = LineSampler(width_px=WIDTH, detect=True, lines=1000, dark=False)
+    sampler = LineSampler(width_px=WIDTH, mm_per_px=0.5, detect=True, lines=1000, dark=False)
     good = metal(80, WIDTH)
     sampler.push(block(good, 0))
     sampler.push(block(good, 80))  # repeated

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stripscan.runtime.latency import LatencyHistogram
+from stripscan.runtime.latency import LatencyHistogram, StageLatency, deadline_ms
+from stripscan.runtime.station import CameraSection
 
 
 def histogram(latencies_ms: list[float]) -> LatencyHistogram:
@@ -46,3 +47,28 @@ def test_memory_does_not_grow_with_the_coil() -> None:
     counted = histogram(random.lognormal(2, 2, 20_000).tolist())
     assert len(counted._counts) < 1000
     assert counted.percentile_ms(50) == pytest.approx(np.exp(2), rel=0.1)
+
+
+def test_stages_add_up_and_rows_that_took_too_long_are_counted() -> None:
+    latency = StageLatency(30.0)
+    for begun_ms, found_ms, stored_ms in [(10, 35, 40), (100, 110, 140), (5, 10, 11)]:
+        latency.add(7, *(7 + ms * 10**6 for ms in (begun_ms, found_ms, stored_ms)))
+    figures = latency.figures()
+    longest = {name: value for name, value in figures.items() if name.endswith("max_ms")}
+    assert longest == {
+        "latency_max_ms": 140.0,
+        "latency_waiting_max_ms": 100.0,
+        "latency_inspection_max_ms": 25.0,
+        "latency_store_max_ms": 30.0,
+    }
+    assert figures["latency_waiting_p50_ms"] == pytest.approx(10.0, rel=0.02)
+    assert figures["latency_p50_ms"] == latency.p50_ms == pytest.approx(40.0, rel=0.02)
+    assert (figures["deadline_ms"], figures["deadline_misses"]) == (30.0, 1)
+
+
+def test_the_time_for_a_row_follows_from_the_speed() -> None:
+    camera = CameraSection(mm_per_px=0.3, mm_per_line=0.5)
+    fast = camera.model_copy(update={"top_speed_m_s": 20.0})
+    assert deadline_ms(224, fast) == pytest.approx(5.6)
+    assert deadline_ms(224, camera) is None
+    assert "deadline_misses" not in StageLatency().figures()

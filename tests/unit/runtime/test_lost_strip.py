@@ -1,5 +1,7 @@
 """Strip that was not seen is said to be so, line by line, and never looks clean or defective."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -27,7 +29,7 @@ SEEN = ("inspected", "")
 def scratched(lines: int) -> Pixels:
     """Return metal with a bright line along all of it."""
     strip = metal(lines, WIDTH)
-    strip[:, 40:50] = 220
+    strip[:, 40:50] += 100  # with the sensor's noise: no column is dead
     return strip
 
 
@@ -45,6 +47,19 @@ def test_lines_that_were_skipped_are_dropped() -> None:
     assert found.states() == [SEEN] * 90 + [("dropped", "lost lines")] * 40 + [SEEN] * 170
     assert found.marked_lines() == set(range(90)) | set(range(130, 300))
     assert total_m(found) == pytest.approx(300 * MM_PER_LINE / 1000)
+
+
+def test_what_the_machine_was_too_slow_for_is_said() -> None:
+    strip = scratched(600)
+    late = dataclasses.replace(block(strip[500:], 500), dropped_before=260)
+    found = run([block(strip[:90], 0), late])
+    assert found.states() == (
+        [SEEN] * 90
+        + [("dropped", "lost lines")] * 150
+        + [("dropped", "the machine was slower than the line: oldest blocks dropped")] * 260
+        + [SEEN] * 100
+    )
+    assert found.marked_lines() == set(range(90)) | set(range(500, 600))
 
 
 def test_a_gap_ends_a_defect_that_could_not_be_followed() -> None:

@@ -17,6 +17,7 @@ from stripscan.contract.defect import Defect, DefectPhase
 from stripscan.contract.errors import StoreError
 from stripscan.contract.grading import Grading, Reason
 from stripscan.contract.rle import runs_of
+from stripscan.contract.roll_repeat import RollRepeat
 from stripscan.runtime.report.export import write_csv, write_json
 from stripscan.runtime.report.html import render_html, write_html
 from stripscan.runtime.report.model import Report, build_report
@@ -100,6 +101,7 @@ def a_report(
     coil: CoilRecord = COIL,
     defects: tuple[Defect, ...] = (),
     coverage: tuple[CoverageInterval, ...] = (an_interval(0, 100),),
+    repeats: tuple[RollRepeat, ...] = (),
     pictures: bool = False,
     max_pictures: int = 300,
 ) -> Report:
@@ -113,7 +115,28 @@ def a_report(
                     store.put_picture(coil.id, defect.number, a_picture())
             for interval in coverage:
                 store.put_coverage(coil.id, interval)
+            for repeat in repeats:
+                store.put_roll_repeat(dataclasses.replace(repeat, coil=coil.id))
         return build_report(store, coil.id, max_pictures=max_pictures)
+
+
+def a_repeat(**changes: object) -> RollRepeat:
+    repeat = RollRepeat(
+        coil="4711",
+        number=1,
+        phase=DefectPhase.END,
+        class_name="scratches",
+        rolls=("F6 top", "F7 top"),
+        period_mm=2136.28,
+        diameter_mm=680.0,
+        across_mm=400.25,
+        first_m=10.5,
+        last_m=31.25,
+        prints=9,
+        missed=2,
+        defects=(1, 3),
+    )
+    return dataclasses.replace(repeat, **changes)
 
 
 class Page(HTMLParser):
@@ -370,6 +393,34 @@ def test_csv_has_a_row_a_defect_with_units_in_the_names(tmp_path: Path) -> None:
     assert [(r["coil"], r["number"]) for r in rows] == [(coil.id, "1"), (coil.id, "2")]
     assert rows[0]["along_start_m"] == "1.2500"
     assert rows[0]["area_mm2"] == "12.500"
+
+
+def test_roll_repeats_are_in_all_reports(tmp_path: Path) -> None:
+    defects = tuple(a_defect(n) for n in (1, 2, 3))
+    evil = a_repeat(number=2, rolls=(HOSTILE,), class_name=HOSTILE, defects=())
+    unknown = a_repeat(number=3, rolls=(), defects=())
+    report = a_report(tmp_path, defects=defects, repeats=(a_repeat(), evil, unknown))
+    page = Page(render_html(report))
+    assert "F6 top or F7 top Scratches 2,136.3 680.0 400 10.50 31.25 9 2" in page.text
+    assert f"2 {HOSTILE} {HOSTILE} 2,136.3" in page.text
+    assert "3 none of the station file Scratches" in page.text
+    assert json.loads(page.data)["rolls"] == [[10.5, 31.25, 400.2]] * 3
+    write_json(report, tmp_path / "r.json")
+    (first, *_) = json.loads((tmp_path / "r.json").read_text())["roll_repeats"]
+    assert (first["rolls"], first["phase"], first["period_mm"], first["defects"]) == (
+        ["F6 top", "F7 top"],
+        "end",
+        2136.28,
+        [1, 3],
+    )
+    write_csv(report, tmp_path / "r.csv")
+    with (tmp_path / "r.csv").open(newline="", encoding="utf-8") as file:
+        assert [row["roll_repeat"] for row in csv.DictReader(file)] == ["1", "", "1"]
+
+
+def test_a_coil_without_a_roll_repeat_says_nothing_of_rolls(tmp_path: Path) -> None:
+    page = Page(render_html(a_report(tmp_path, defects=(a_defect(),))))
+    assert "Roll repeats" not in page.text
 
 
 @pytest.mark.parametrize("write", [write_html, write_json, write_csv])

@@ -7,7 +7,8 @@ import pytest
 from stripscan.contract.block import BlockStatus, LineRange
 from stripscan.contract.errors import ConfigError, DataError
 from stripscan.runtime.sources.folder import FolderFrames
-from stripscan.runtime.station import CameraSection, FolderSource
+from stripscan.runtime.station import CameraSection
+from stripscan.runtime.station_sources import FolderSource
 
 CAMERA = CameraSection(mm_per_px=0.5, mm_per_line=0.25)
 

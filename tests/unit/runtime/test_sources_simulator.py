@@ -7,8 +7,11 @@ import pytest
 
 from stripscan.contract.block import BlockStatus
 from stripscan.contract.errors import ConfigError, DataError
+from stripscan.runtime.encoder import Encoder
 from stripscan.runtime.sources.simulator import SimulatorFrames
-from stripscan.runtime.station import CameraSection, SimulatorSource
+from stripscan.runtime.station import CameraSection
+from stripscan.runtime.station_encoder import EncoderSection
+from stripscan.runtime.station_sources import SimulatorSource
 from stripscan.simulation.spec import StripSpec
 
 CAMERA = CameraSection(mm_per_px=0.4, mm_per_line=0.5)
@@ -76,6 +79,26 @@ def test_a_slow_strip_can_be_stopped_while_it_is_waited_for() -> None:
         assert list(source.blocks()) == []
         assert time.monotonic() - start < 1
         timer.join()
+
+
+def test_with_an_encoder_the_strip_stops_and_moves_back_and_is_whole_all_the_same() -> None:
+    setup = EncoderSection(mm_per_count=0.1, counter_bits=16, direction=-1)
+    options = {"length_m": 0.5, "block_lines": 60, "noise": 2.0}
+    source = SimulatorSource.model_validate(
+        {"kind": "simulator", "width_px": 128, "defects_per_class": 0, "reversals": 2} | options
+    )
+    with SimulatorFrames(source, CAMERA, setup) as moving, frames(**options) as straight:
+        blocks, plain = list(moving.blocks()), [b.pixels for b in straight.blocks()]
+        assert (moving.total_lines, sum(b.lines.lines for b in blocks)) == (1000, 2466)
+    counts = [b.encoder_count for b in blocks if b.encoder_count is not None]
+    assert min(counts) < 5000
+    assert max(counts) > 60_000
+    chain = Encoder(setup, mm_per_line=CAMERA.mm_per_line)
+    placed = [p for b in blocks for p in chain.place(b)]
+    strip = [*placed, *chain.flush()]
+    assert {p.status for p in strip} == {"inspected"}
+    assert np.array_equal(np.concatenate([p.block.pixels for p in strip]), np.concatenate(plain))
+    assert (chain.reversals, chain.reseen_lines) == (2, 1466)
 
 
 def test_a_strip_wider_than_the_view_is_refused() -> None:

@@ -14,7 +14,8 @@ import pytest
 from stripscan.contract.block import Block, BlockStatus
 from stripscan.contract.errors import CameraError, CameraLost, CameraTimeout, ConfigError
 from stripscan.runtime.sources.video import VideoFrames
-from stripscan.runtime.station import CameraSection, VideoSource
+from stripscan.runtime.station import CameraSection
+from stripscan.runtime.station_sources import VideoSource
 
 CAMERA = CameraSection(mm_per_px=0.5, mm_per_line=0.25)
 LINES, WIDTH = 48, 64

@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from stripscan.contract.errors import ConfigError
-from stripscan.runtime.station import FolderSource, SimulatorSource, VideoSource, load_station
+from stripscan.runtime.station import load_station
 from stripscan.runtime.station_genicam import GenicamSource
+from stripscan.runtime.station_sources import FolderSource, SimulatorSource, VideoSource
 
 MINIMAL = """\
 name = "skin pass 2"
@@ -234,6 +235,16 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load_station(tmp_path / "gone.toml")
 
 
+def test_reversals_without_an_encoder_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "station.toml"
+    source = '[source]\nkind = "simulator"\nreversals = 2\n'
+    file.write_text('name = "a"\n[camera]\nmm_per_px = 1\nmm_per_line = 1\n' + source)
+    with pytest.raises(ConfigError, match=r"reversals = 2 in \[source\] needs a table \[encoder\]"):
+        load_station(file)
+    file.write_text(file.read_text() + "[encoder]\nmm_per_count = 0.1\n")
+    assert load_station(file).encoder is not None
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
@@ -273,6 +284,10 @@ COMMANDS = '[coil]\ncontrol = "commands"\n'
     [
         (MINIMAL + COMMANDS, "needs a source that runs on: a camera, a stream or a device"),
         (LIVE + COMMANDS + 'id = "a"\n', "id and length_m come with each coil"),
+        (
+            LIVE + COMMANDS + "[encoder]\nmm_per_count = 0.1\n",
+            'control = "commands" in [coil] does not go with a table [encoder]',
+        ),
         (LIVE + '[control]\naddress = "0.0.0.0:8620"\n', "lets other machines in: add token_file"),
         (LIVE + '[control]\naddress = "127.0.0.1"\n', "it must be an address and a port"),
         (LIVE + '[control]\naddress = "127.0.0.1:99999"\n', "it must be an address and a port"),
@@ -291,3 +306,51 @@ def test_a_station_by_commands_may_let_in_who_has_the_token(tmp_path: Path) -> N
     assert station.control is not None
     assert station.control.listen_at == ("::", 8620)
     assert station.control.token_file == tmp_path / "token"
+
+
+def test_rolls_are_tables_of_their_own(tmp_path: Path) -> None:
+    text = MINIMAL + '[[roll]]\nname = "F7"\ndiameter_mm = 700\n[[roll]]\nname = "R"\n'
+    station = load_station(write(tmp_path, text + "diameter_mm = 300\nwear_mm = 10\n"))
+    assert [(r.name, r.diameter_mm, r.wear_mm, r.elongation) for r in station.roll] == [
+        ("F7", 700, 0, 1),
+        ("R", 300, 10, 1),
+    ]
+    assert load_station(write(tmp_path, MINIMAL)).roll_repeat.false_alarms_per_coil == 0.01
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            '[[roll]]\nname = "F7"\ndiameter_mm = -1\n',
+            "12: roll[1].diameter_mm = -1: it must be a number in mm, above 0, at most 5000",
+        ),
+        ("[[roll]]\ndiameter_mm = 700\n", "10: roll[1].name is missing: add text, not empty"),
+        (
+            '[[roll]]\nname = "F7"\ndiameter = 700\n',
+            "12: roll[1].diameter is not known; did you mean diameter_mm?",
+        ),
+        (
+            '[roll]\nname = "F7"\n',
+            "10: roll must be an array of tables, [[roll]]",
+        ),
+        (
+            '[[roll]]\nname = "F7"\ndiameter_mm = 70\nwear_mm = 60\n',
+            "10: roll[1]: wear_mm = 60 is more than half of diameter_mm = 70: "
+            "give the wear of the diameter, in mm",
+        ),
+        (
+            "[roll_repeat]\nmin_diameter_mm = 2500\n",
+            "10: roll_repeat: min_diameter_mm = 2500 is not below max_diameter_mm = 2000",
+        ),
+    ],
+)
+def test_a_wrong_roll_is_told_with_its_line(tmp_path: Path, text: str, said: str) -> None:
+    assert said in problems(tmp_path, MINIMAL + text)
+
+
+def test_two_rolls_of_one_name_are_refused(tmp_path: Path) -> None:
+    twice = '[[roll]]\nname = "F7"\ndiameter_mm = 700\n' * 2
+    path = write(tmp_path, MINIMAL + twice)
+    with pytest.raises(ConfigError, match=r'two tables .* have the name = "F7": give each its own'):
+        load_station(path)

@@ -14,20 +14,21 @@ from pydantic_core import PydanticUndefined
 from stripscan.runtime.station import (
     BundleSection,
     CameraSection,
-    FolderSource,
     InferenceSection,
     ReportSection,
-    SimulatorSource,
     Station,
     StitchSection,
     StoreSection,
     TritonSection,
-    VideoSource,
     load_station,
 )
 from stripscan.runtime.station_control import CoilSection, ControlSection
+from stripscan.runtime.station_encoder import EncoderSection
 from stripscan.runtime.station_genicam import GenicamSource
+from stripscan.runtime.station_pipeline import PipelineSection
+from stripscan.runtime.station_rolls import RollRepeatSection, RollSection
 from stripscan.runtime.station_rules import RulesSection
+from stripscan.runtime.station_sources import FolderSource, SimulatorSource, VideoSource
 
 PAGE = Path(__file__).parents[3] / "docs/reference/station.md"
 
@@ -39,10 +40,14 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[inference]": InferenceSection,
     "[triton]": TritonSection,
     "[camera]": CameraSection,
+    "[encoder]": EncoderSection,
     "[stitch]": StitchSection,
     "[report]": ReportSection,
     "[rules]": RulesSection,
     "[control]": ControlSection,
+    "[[roll]]": RollSection,
+    "[roll_repeat]": RollRepeatSection,
+    "[pipeline]": PipelineSection,
     '[source] with kind = "folder"': FolderSource,
     '[source] with kind = "video"': VideoSource,
     '[source] with kind = "genicam"': GenicamSource,
@@ -51,6 +56,20 @@ SECTIONS: dict[str, type[BaseModel]] = {
 TABLES = {
     *("coil", "store", "bundle", "inference", "triton", "camera", "stitch", "report", "rules"),
     *("control", "source"),
+    "coil",
+    "store",
+    "bundle",
+    "inference",
+    "triton",
+    "camera",
+    "encoder",
+    "stitch",
+    "report",
+    "rules",
+    "roll",
+    "roll_repeat",
+    "pipeline",
+    "source",
 }
 
 
@@ -108,7 +127,7 @@ def test_the_page_has_every_table(tmp_path: Path) -> None:
     assert titles == list(SECTIONS)
     tables = set(Station.model_fields) - {"name"}
     assert tables == TABLES
-    assert {t[1:].split("]")[0] for t in titles if t.startswith("[")} == tables
+    assert {t.lstrip("[").split("]")[0] for t in titles if t.startswith("[")} == tables
 
 
 def test_the_example_loads(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from stripscan.runtime.commands.run import INTERRUPTED, run_with_progress
 from stripscan.runtime.report.html import write_html
 from stripscan.runtime.report.model import Report, build_report
 from stripscan.runtime.sources.simulator import SimulatorFrames
-from stripscan.runtime.station import SimulatorSource, Station, load_station
+from stripscan.runtime.station import Station, load_station
+from stripscan.runtime.station_sources import SimulatorSource
 from stripscan.runtime.store import Store
 from stripscan.terminal.console import results, say
 from stripscan.terminal.logs import configure_logging

@@ -90,7 +90,11 @@ def _learned(
                 f"columns, and this is {camera.name!r} with {source.width_px}: learn it again"
             )
         sampler = LineSampler(
-            width_px=source.width_px, detect=detect, lines=lines, dark=target == "dark"
+            width_px=source.width_px,
+            mm_per_px=camera.mm_per_px,
+            detect=detect,
+            lines=lines,
+            dark=target == "dark",
         )
         for block in source.blocks():
             sampler.push(block)

@@ -20,7 +20,8 @@ from stripscan.runtime.health.disk import measure_commits
 from stripscan.runtime.health.pace import measure_pace
 from stripscan.runtime.planning import LINKS_MB_S, SMALLEST_DEFECT_PX, Demand, Plan
 from stripscan.runtime.planning import plan as plan_line
-from stripscan.runtime.station import CameraSection, InferenceSection, SimulatorSource, Station
+from stripscan.runtime.station import CameraSection, InferenceSection, Station
+from stripscan.runtime.station_sources import SimulatorSource
 from stripscan.terminal.console import results
 
 

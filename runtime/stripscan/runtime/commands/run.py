@@ -9,13 +9,14 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from stripscan.contract.errors import StoreError
+from stripscan.runtime.coil_run import Progress as Where
 from stripscan.runtime.conditioning.station_field import station_flat_field
 from stripscan.runtime.control.server import read_token
-from stripscan.runtime.daemon import Progress as Where
-from stripscan.runtime.daemon import RunResult, run_station, station_bundle, station_engine
+from stripscan.runtime.daemon import run_station, station_bundle, station_engine
 from stripscan.runtime.golden import require_golden
 from stripscan.runtime.grading import station_rules
 from stripscan.runtime.inspector import tile_grid
+from stripscan.runtime.line import RunResult
 from stripscan.runtime.sources import open_source
 from stripscan.runtime.station import Station, load_station
 from stripscan.runtime.store import Store

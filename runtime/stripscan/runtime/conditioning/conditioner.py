@@ -99,7 +99,7 @@ class Conditioner:
             figures["masked_at_edges_mm2"] = self._masked_px * area_mm2
         if self._field:
             figures["flat_field"] = f"{self._field.origin.learned_at} {self._field.digest[:12]}"
-            figures["dead_columns"] = int(self._field.dead.sum())
+            figures["dead_columns_filled"] = int(self._field.dead.sum())
         if self._drift:
             figures |= self._drift.stats()
         return figures

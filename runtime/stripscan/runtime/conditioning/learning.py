@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stripscan.contract.block import Block
+from stripscan.contract.coverage import CoverageStatus
 from stripscan.contract.errors import DataError
 from stripscan.runtime.conditioning.flat_field import (
     GAIN_RANGE,
@@ -15,7 +16,8 @@ from stripscan.runtime.conditioning.flat_field import (
     named_columns,
 )
 from stripscan.runtime.edges import Edges, StripEdges
-from stripscan.runtime.trust import DARK_GREY, BlockTrust
+from stripscan.runtime.grey import DARK_GREY
+from stripscan.runtime.trust import BlockTrust
 
 STEP_LINES: Final = 8
 """Every so many lines one is taken: it covers more strip, so that one defect weighs less."""
@@ -41,14 +43,17 @@ class LineSampler:
 
     Args:
         width_px: Width of the camera's image.
+        mm_per_px: Pitch of the pixels across the strip in mm.
         detect: Whether the strip's edges are to be found; False says that metal fills the view.
         lines: How many lines are wanted.
         dark: Whether the lens is covered, so that dark blocks are what is wanted.
     """
 
-    def __init__(self, *, width_px: int, detect: bool, lines: int, dark: bool) -> None:
+    def __init__(
+        self, *, width_px: int, mm_per_px: float, detect: bool, lines: int, dark: bool
+    ) -> None:
         self._wanted = lines
-        self._trust = None if dark else BlockTrust()
+        self._trust = None if dark else BlockTrust(mm_per_px=mm_per_px)
         self._strip = StripEdges(width_px=width_px, detect=detect and not dark)
         self._pixels = [np.empty((0, width_px), np.uint8)]
         self._edges = [np.empty((0, 2), np.float32)]
@@ -61,12 +66,14 @@ class LineSampler:
         return self.count >= self._wanted
 
     def push(self, block: Block) -> None:
-        """Take in a block; one that shows no metal, and lines that were lost, do not count."""
-        if self._trust is not None and self._trust.doubt(block):
-            return
+        """Take in a block; lines that show no metal, or were lost, do not count."""
+        doubts = self._trust.spans(block) if self._trust else ()
+        unknown = [span.lines for span in doubts if span.status is CoverageStatus.UNKNOWN]
         measured = np.ones(len(block.pixels), np.bool_)
-        for hole in block.lost:
+        for hole in (*block.lost, *unknown):
             measured[hole.start - block.first_line : hole.stop - block.first_line] = False
+        if not measured.any():
+            return
         rows = np.flatnonzero(measured)[::STEP_LINES][: self._wanted - self.count]
         self._pixels.append(block.pixels[rows])
         self._edges.append(self._strip.push(block.pixels)[rows])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stripscan.contract.bundle import Bundle
 from stripscan.contract.errors import StripscanError
+from stripscan.runtime.conditioning.station_field import station_flat_field
 from stripscan.runtime.daemon import station_bundle, station_engine
 from stripscan.runtime.engines.base import Engine
 from stripscan.runtime.grading import station_rules
@@ -51,6 +52,7 @@ def station_findings(path: Path) -> Iterator[Finding]:
     yield Finding(what="station", verdict="ok", detail=f"{station.name}, {station.source.kind}")
     known = _Known()
     yield _source(station, known)
+    yield from _flat_field(station, known.width_px)
     yield from _model(station, known)
     yield from _store(station, known)
 
@@ -63,6 +65,17 @@ def _source(station: Station, known: _Known) -> Finding:
     except StripscanError as error:
         return Finding(what=what, verdict="fail", detail=str(error))
     return Finding(what=what, verdict="ok", detail=f"lines of {known.width_px} px")
+
+
+def _flat_field(station: Station, width_px: int | None) -> Iterator[Finding]:
+    what = "flat field"
+    try:
+        field = station_flat_field(station, width_px=width_px)
+    except StripscanError as error:
+        yield Finding(what=what, verdict="fail", detail=str(error))
+        return
+    if field is not None:
+        yield Finding(what=what, verdict="ok", detail=f"learned at {field.origin.learned_at}")
 
 
 def _model(station: Station, known: _Known) -> Iterator[Finding]:

@@ -44,6 +44,9 @@ CSV_DECIMALS: Final[dict[str, int | None]] = {
 }
 """Columns of the CSV in their order, with the decimals of those that are measured."""
 
+CSV_REPEAT: Final = "roll_repeat"
+"""Last column of the CSV: the roll repeat that a defect is a print of, if it is one."""
+
 
 @contextmanager
 def report_errors(path: Path) -> Iterator[None]:
@@ -99,6 +102,7 @@ def json_document(report: Report) -> dict[str, Any]:
             }
             for c in report.classes
         ],
+        "roll_repeats": [asdict(r) for r in report.roll_repeats],
         "defects": [
             asdict(d.defect)
             | {"mask": {"encoding": MASK_ENCODING, "runs": d.mask.ravel().tolist()}}
@@ -126,9 +130,11 @@ def write_csv(report: Report, path: Path) -> None:
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(CSV_DECIMALS)
+    writer.writerow([*CSV_DECIMALS, CSV_REPEAT])
+    repeat_of = {number: r.number for r in report.roll_repeats for number in r.defects}
     for d in sorted(report.defects, key=lambda d: d.defect.number):
-        writer.writerow(_cell(d.defect, *column) for column in CSV_DECIMALS.items())
+        measured = [_cell(d.defect, *column) for column in CSV_DECIMALS.items()]
+        writer.writerow([*measured, repeat_of.get(d.defect.number, "")])
     write_text(path, text.getvalue())
 
 

@@ -71,6 +71,7 @@ def render_html(report: Report) -> str:
         script_digest=base64.b64encode(digest).decode(),
         data=htmlsafe_json_dumps(_page_data(report, listed, thumbnails), separators=(",", ":")),
         severities=[*report.by_severity],
+        titles={c.defect_class.name: c.defect_class.title for c in report.classes},
         meaning=_MEANING,
         duration=_duration(report.coil.started_at, report.coil.ended_at),
         gaps=sorted(gaps, key=lambda s: -s.length_m)[:MAX_GAPS],
@@ -115,6 +116,10 @@ def _page_data(
         ],
         "severities": severities,
         "coverage": [_span_data(s) for s in report.coverage],
+        "rolls": [
+            [round(r.first_m, 3), round(r.last_m, 3), round(r.across_mm, 1)]
+            for r in report.roll_repeats
+        ],
         "defects": {
             "number": [d.number for d in defects],
             "class": [class_index[d.class_name] for d in defects],

@@ -12,6 +12,7 @@ from stripscan.contract.coverage import CoverageStatus
 from stripscan.contract.defect import Defect
 from stripscan.contract.grading import Grading
 from stripscan.contract.rle import Runs
+from stripscan.contract.roll_repeat import RollRepeat
 from stripscan.runtime.coil_extent import (
     CoverageSpan,
     CoverageTotal,
@@ -69,6 +70,7 @@ class Report:
         coverage: Stretches by camera, then metre; together they are the coil, without a gap.
         coverage_totals: One for each status.
         classes: One for each class of the bundle, and for any other that was found.
+        roll_repeats: Marks of damaged rolls, by number.
         latency: Percentiles of the run.
         throughput_mpx_s: Throughput in Mpx/s.
         grading: The newest judgement; none of a coil that was never graded.
@@ -81,6 +83,7 @@ class Report:
     coverage: tuple[CoverageSpan, ...]
     coverage_totals: tuple[CoverageTotal, ...]
     classes: tuple[ClassTotal, ...]
+    roll_repeats: tuple[RollRepeat, ...]
     latency: Latency
     throughput_mpx_s: float | None
     grading: Grading | None
@@ -115,6 +118,7 @@ def build_report(store: Store, coil_id: str, *, max_pictures: int = MAX_PICTURES
         masks = store.masks(coil_id)
         intervals = store.coverage(coil_id)
         gradings = store.gradings(coil_id)
+        repeats = store.roll_repeats(coil_id)
         pictures = {d.number: store.picture(coil_id, d.number) for d in found[:max_pictures]}
     no_mask = np.empty((0, 3), np.int64)
     length_m = known_length_m(coil, intervals, found)
@@ -132,6 +136,7 @@ def build_report(store: Store, coil_id: str, *, max_pictures: int = MAX_PICTURES
         coverage=coverage,
         coverage_totals=coverage_totals(coverage),
         classes=_class_totals(coil.classes, found),
+        roll_repeats=repeats,
         latency=Latency(
             p50_ms=_figure(coil, "latency_p50_ms"),
             p99_ms=_figure(coil, "latency_p99_ms"),

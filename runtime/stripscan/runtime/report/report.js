@@ -1,7 +1,7 @@
 "use strict";
 (() => {
   const page = JSON.parse(document.getElementById("data").textContent);
-  const { lengthM, widthMm, classes, severities, coverage, defects, pictures } = page;
+  const { lengthM, widthMm, classes, severities, coverage, rolls, defects, pictures } = page;
   const $ = (id) => document.getElementById(id);
   const total = defects.number.length;
   const endM = Math.max(lengthM, 0.001);
@@ -98,6 +98,9 @@
         out.push(`<rect class="c-${status} veil" ${at} y="${TOP}" height="${mapH}"/>`);
       }
     });
+    for (const [first, last, across] of rolls) {
+      out.push(`<line class="roll" x1="${x(first)}" x2="${x(last)}" y1="${y(across)}" y2="${y(across)}"/>`);
+    }
     // The worst is drawn last, so that nothing covers it.
     for (let n = state.shown.length - 1; n >= 0; n--) {
       const i = state.shown[n];

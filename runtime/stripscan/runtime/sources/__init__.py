@@ -5,8 +5,9 @@ from stripscan.runtime.sources.folder import FolderFrames
 from stripscan.runtime.sources.genicam import GenicamFrames
 from stripscan.runtime.sources.simulator import SimulatorFrames
 from stripscan.runtime.sources.video import VideoFrames
-from stripscan.runtime.station import FolderSource, Station, VideoSource
+from stripscan.runtime.station import Station
 from stripscan.runtime.station_genicam import GenicamSource
+from stripscan.runtime.station_sources import FolderSource, VideoSource
 
 __all__ = ["FrameSource", "open_source"]
 
@@ -24,4 +25,4 @@ def open_source(station: Station) -> FrameSource:
         return VideoFrames(source, camera)
     if isinstance(source, GenicamSource):
         return GenicamFrames(source, camera)
-    return SimulatorFrames(source, camera)
+    return SimulatorFrames(source, camera, station.encoder)

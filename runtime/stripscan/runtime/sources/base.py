@@ -62,7 +62,7 @@ class FrameSource(Protocol):
 
     @property
     def total_lines(self) -> int | None:
-        """How many lines there will be, where the source knows it."""
+        """How many lines the strip has, where the source knows it."""
         ...
 
 
@@ -73,6 +73,16 @@ class CountingSource(Protocol):
     @property
     def stats(self) -> Mapping[str, int]:
         """Counts so far, for the figures of the coil."""
+        ...
+
+
+@runtime_checkable
+class SizedSource(Protocol):
+    """A source that knows, once it is entered, how large its blocks get."""
+
+    @property
+    def block_lines(self) -> int:
+        """Most lines of a block that shows a picture."""
         ...
 
 

@@ -16,7 +16,8 @@ from stripscan.contract.errors import ConfigError, DataError
 from stripscan.dataset.images import IMAGE_SUFFIXES, read_grey
 from stripscan.runtime.conditioning.transfer import to_uint8
 from stripscan.runtime.sources.base import BlockCounter
-from stripscan.runtime.station import CameraSection, FolderSource
+from stripscan.runtime.station import CameraSection
+from stripscan.runtime.station_sources import FolderSource
 
 _log = logging.getLogger(__name__)
 

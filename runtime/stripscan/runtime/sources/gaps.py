@@ -80,7 +80,8 @@ class GapMeter:
         self._rate_hz = line_rate_hz or 0.0
         self._rate_known = line_rate_hz is not None
         self._last: FrameMark | None = None
-        self._frame_id: int | None = None
+        self._frame_id: int | None = None  # the last that is known
+        self._nameless = 0  # frames since then whose id is not
         self._window: tuple[int, int] | None = None  # its start in ns, and lines since then
         self._counts_per_line = 0.0
         self._away = False
@@ -120,16 +121,20 @@ class GapMeter:
         return max(lines, 0)
 
     def _keep(self, frame: FrameMark) -> None:
-        inferred = None if self._away or self._frame_id is None else self._frame_id + 1
-        self._frame_id = inferred if frame.frame_id is None else frame.frame_id
+        if frame.frame_id is not None:
+            self._frame_id, self._nameless = frame.frame_id, 0
+        elif self._away:
+            self._frame_id = None
+        else:
+            self._nameless += 1
         self._last, self._away, self._reported = frame, False, 0
 
     def _missing(self, last: FrameMark, frame: FrameMark) -> int:
         """Return the missing lines before a frame of the same session."""
         if frame.frame_id is None or self._frame_id is None:
             return 0
-        frames = frame.frame_id - self._frame_id - 1
-        if frames < 0 and self._frame_id <= _LAST_16_BIT_ID + 1:
+        frames = frame.frame_id - self._frame_id - self._nameless - 1
+        if frames < 0 and self._frame_id <= _LAST_16_BIT_ID:
             frames += _LAST_16_BIT_ID
         if 0 <= frames <= _LAST_16_BIT_ID // 2 or frame.frame_id > self._frame_id:
             return frames * last.lines

@@ -243,6 +243,11 @@ class GenicamFrames:
         return self._width_px
 
     @property
+    def block_lines(self) -> int:
+        """Lines of a full block."""
+        return self._source.block_lines
+
+    @property
     def live(self) -> bool:
         """True: a camera does not wait."""
         return True

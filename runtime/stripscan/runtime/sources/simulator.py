@@ -1,25 +1,40 @@
 """The simulated strip as a source, at full speed or at the speed of the line."""
 
+import dataclasses
 import threading
 import time
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
+import numpy as np
+
 from stripscan.contract.block import Block, BlockStatus
 from stripscan.runtime.sources.base import BlockCounter
-from stripscan.runtime.station import CameraSection, SimulatorSource
+from stripscan.runtime.sources.simulated_way import Stretch, count_at, stretches
+from stripscan.runtime.station import CameraSection
+from stripscan.runtime.station_encoder import EncoderSection
+from stripscan.runtime.station_sources import SimulatorSource
 from stripscan.simulation.spec import StripSpec
 from stripscan.simulation.strip import SimulatedStrip
 
 
 class SimulatorFrames:
-    """Blocks of a :class:`~stripscan.simulation.strip.SimulatedStrip`."""
+    """Blocks of a :class:`~stripscan.simulation.strip.SimulatedStrip`.
 
-    def __init__(self, source: SimulatorSource, camera: CameraSection) -> None:
+    Args:
+        source: The strip.
+        camera: Its scale.
+        encoder: What its counts mean, where it has any; the encoder triggers the lines both ways.
+    """
+
+    def __init__(
+        self, source: SimulatorSource, camera: CameraSection, encoder: EncoderSection | None = None
+    ) -> None:
         self._source = source
         self._strip = SimulatedStrip(_spec(source, camera))
         self._counter = BlockCounter(camera=camera.name, mm_per_line=camera.mm_per_line)
+        self._encoder = encoder
         self._stop = threading.Event()
 
     def __enter__(self) -> Self:
@@ -34,21 +49,43 @@ class SimulatorFrames:
         self._stop.set()
 
     def blocks(self) -> Iterator[Block]:
-        """Yield blocks of ``block_lines``; the last one is partial if the strip ends in it.
+        """Yield blocks of ``block_lines``, partial where the strip stops or ends in one.
 
         With ``pace`` a block comes when its last line would have passed the camera.
         """
         due_s = time.monotonic()
-        full = self._source.block_lines
-        while (first := self._counter.next_line) < self.total_lines and not self._stop.is_set():
-            lines = min(full, self.total_lines - first)
-            pixels = self._strip.render(first, lines).pixels
+        way = stretches(
+            self.total_lines,
+            self._source.block_lines,
+            reversals=self._source.reversals,
+            reversal_lines=round(self._source.reversal_mm / self._counter.mm_per_line),
+        )
+        for stretch in way:
+            if self._stop.is_set():
+                return
+            block = self._block(stretch)
             if self._source.pace:
-                due_s += self._passage_s(first, lines)
+                due_s += self._passage_s(stretch.first, stretch.lines)
                 if self._stop.wait(max(0.0, due_s - time.monotonic())):
                     return
-            status = BlockStatus.COMPLETE if lines == full else BlockStatus.PARTIAL
-            yield self._counter.block(pixels, status=status)
+            yield dataclasses.replace(block, host_ns=time.monotonic_ns())
+
+    def _block(self, stretch: Stretch) -> Block:
+        pixels = self._strip.render(stretch.first, stretch.lines).pixels
+        full = stretch.lines == self._source.block_lines
+        block = self._counter.block(
+            pixels if stretch.forward else np.ascontiguousarray(pixels[::-1]),
+            status=BlockStatus.COMPLETE if full else BlockStatus.PARTIAL,
+        )
+        if self._encoder is None:
+            return block
+        count = count_at(
+            stretch.seen_first,
+            total_lines=self.total_lines,
+            encoder=self._encoder,
+            mm_per_line=self._counter.mm_per_line,
+        )
+        return dataclasses.replace(block, encoder_count=count)
 
     def _passage_s(self, first_line: int, lines: int) -> float:
         """Return how long lines take to pass the camera, in s."""
@@ -69,6 +106,11 @@ class SimulatorFrames:
     def width_px(self) -> int:
         """Width of the strip's image in px."""
         return self._source.width_px
+
+    @property
+    def block_lines(self) -> int:
+        """Lines of a full block."""
+        return self._source.block_lines
 
     @property
     def live(self) -> bool:

@@ -16,7 +16,8 @@ from stripscan.contract.block import Block, BlockStatus
 from stripscan.contract.errors import CameraError, CameraLost, ConfigError
 from stripscan.runtime.sources.base import BlockCounter
 from stripscan.runtime.sources.frames import Frame, FrameBuffer
-from stripscan.runtime.station import CameraSection, VideoSource
+from stripscan.runtime.station import CameraSection
+from stripscan.runtime.station_sources import VideoSource
 
 _log = logging.getLogger(__name__)
 
@@ -129,6 +130,11 @@ class VideoFrames:
     def width_px(self) -> int:
         """Width of the first frame in px."""
         return int(self._first_frame().pixels.shape[1])
+
+    @property
+    def block_lines(self) -> int:
+        """Lines of the first frame."""
+        return int(self._first_frame().pixels.shape[0])
 
     @property
     def live(self) -> bool:

@@ -98,6 +98,14 @@ def test_a_station_is_held_against_its_top_speed(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["line.toml"]
 
 
+def test_a_flat_field_that_is_not_there_fails(tmp_path: Path) -> None:
+    file = tmp_path / "line.toml"
+    text = STATION.format(speed=1).replace("[camera]", '[camera]\nflat_field = "none.npz"')
+    file.write_text(text, encoding="utf-8")
+    found = {finding.what: finding.verdict for finding in station_findings(file)}
+    assert (found["source"], found["flat field"]) == ("ok", "fail")
+
+
 def test_a_source_that_is_not_there_fails_and_has_no_budget(tmp_path: Path) -> None:
     file = tmp_path / "line.toml"
     head = STATION.partition("[source]")[0].format(speed=1)
