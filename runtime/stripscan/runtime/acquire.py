@@ -1,6 +1,6 @@
 """Whether a station's lines come through a thread or through a process of their own."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Protocol
 
 from stripscan.contract.block import Block
@@ -17,7 +17,7 @@ class BlockQueue(Protocol):
     Pixels of a block are valid until the next but one is asked for.
     """
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Generator[Block, None, None]:
         """Yield blocks until the source has ended and the queue is empty.
 
         Raises:

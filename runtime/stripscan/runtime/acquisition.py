@@ -4,13 +4,15 @@ import dataclasses
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from stripscan.contract.block import Block
 from stripscan.runtime.sources import FrameSource
 from stripscan.runtime.station_pipeline import PipelineSection
 
 logger = logging.getLogger(__name__)
+
+_JOIN_S = 5.0  # a driver that hangs is left behind
 
 
 class Acquisition:
@@ -37,24 +39,30 @@ class Acquisition:
         self.dropped_blocks = 0
         self.dropped_lines = 0
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Generator[Block, None, None]:
         """Yield blocks until the source has ended and the queue is empty.
+
+        Who leaves earlier closes it: a thread in the middle of a library's code would end the
+        whole program when that ends.
 
         Raises:
             StripscanError: What ended the source, after its last block was yielded.
         """
         self._thread.start()
         following = 0
-        while True:
-            with self._change:
-                self._change.wait_for(lambda: self._queue or self._ended)
-                if not self._queue:
-                    break
-                block = self._queue.popleft()
-                self._change.notify_all()
-            yield after_drops(block, following)
-            following = block.lines.stop
-        self._thread.join()
+        try:
+            while True:
+                with self._change:
+                    self._change.wait_for(lambda: self._queue or self._ended)
+                    if not self._queue:
+                        break
+                    block = self._queue.popleft()
+                    self._change.notify_all()
+                yield after_drops(block, following)
+                following = block.lines.stop
+        finally:
+            self.stop()
+            self._thread.join(_JOIN_S)
         if self._error is not None:
             raise self._error
 

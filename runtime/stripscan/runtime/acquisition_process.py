@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -121,7 +121,7 @@ class AcquisitionProcess:
         if handles is not None:
             handles.close()
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Generator[Block, None, None]:
         """Yield blocks until the source has ended and the ring is empty.
 
         Raises:

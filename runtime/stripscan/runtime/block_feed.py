@@ -1,13 +1,14 @@
 """Blocks for a main loop that has more to do than to wait for them."""
 
+import contextlib
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 from stripscan.contract.block import Block
 
-_JOIN_S = 5.0
+_JOIN_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class BlockFeed:
         blocks: Where they come from; iterated by the thread alone.
     """
 
-    def __init__(self, blocks: Iterator[Block]) -> None:
+    def __init__(self, blocks: Generator[Block, None, None]) -> None:
         self._blocks = blocks
         self._given: queue.SimpleQueue[Block | _End] = queue.SimpleQueue()
         self._wanted = threading.Semaphore(0)
@@ -65,11 +66,12 @@ class BlockFeed:
     def _take(self) -> None:
         error: BaseException | None = None
         try:
-            for block in self._blocks:
-                self._given.put(block)
-                self._wanted.acquire()
-                if self._closed:
-                    break
+            with contextlib.closing(self._blocks):
+                for block in self._blocks:
+                    self._given.put(block)
+                    self._wanted.acquire()
+                    if self._closed:
+                        break
         except BaseException as caught:
             error = caught
         finally:
