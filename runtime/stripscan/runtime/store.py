@@ -24,6 +24,7 @@ from stripscan.contract.rle import Runs
 from stripscan.contract.roll_repeat import RollRepeat
 from stripscan.runtime.store_backend import Backend
 from stripscan.runtime.store_postgresql import open_postgresql, store_url
+from stripscan.runtime.store_reading import DefectReading
 from stripscan.runtime.store_records import (
     CoilRecord,
     CoilStatus,
@@ -66,7 +67,7 @@ _SHOWN_IDS = 5
 _PICTURE = [PICTURE.c[f.name] for f in fields(Picture)]
 
 
-class Store:
+class Store(DefectReading):
     """A store that is open; leaving its ``with`` block closes it.
 
     Each write outside ``transaction`` is committed on its own. Every method raises
