@@ -76,7 +76,7 @@ class DefectReading:
     """What a store tells of defects without reading all of them."""
 
     name: str
-    _backend: Backend
+    backend: Backend
     _all: Callable[[sa.Executable], list[dict[str, Any]]]
 
     def defect_page(
@@ -145,8 +145,8 @@ class DefectReading:
         names = tuple(c.name for c in load_classes(rows[0]["classes"])) if rows else ()
         code = DEFECT.c.number * 65536 + _index(DEFECT.c.class_name, names) * 256
         code += _index(DEFECT.c.severity, SEVERITIES)
-        with self._backend.errors():
-            columns = _columns(self._backend.connection, coil, code)
+        with self.backend.errors():
+            columns = _columns(self.backend.connection, coil, code)
         columns = columns[:, np.argsort(columns[0])]
         codes = columns[0].astype(np.int64)
         return DefectMap(

@@ -157,3 +157,11 @@ GRADING: Final = _table(
     sa.Index("grading_of_coil", "coil", "id"),
     rowid=True,
 )
+
+COIL_COPY: Final = _table(
+    "coil_copy", _of_coil(key=True), _key("place", TEXT), _need("copied_at", TEXT)
+)
+
+# A coil is removed in many steps, and must not look clean in between: from the first on, nobody
+# sees it any more.
+COIL_REMOVAL: Final = _table("coil_removal", _of_coil(key=True))

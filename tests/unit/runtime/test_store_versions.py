@@ -49,7 +49,7 @@ def columns(path: Path) -> list[tuple[object, ...]]:
     )
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 @pytest.mark.parametrize("readonly", [True, False])
 def test_an_old_store_is_upgraded_and_keeps_its_data(
     tmp_path: Path, version: int, readonly: bool
