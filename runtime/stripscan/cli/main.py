@@ -20,6 +20,7 @@ from stripscan.runtime.commands.regrade import regrade
 from stripscan.runtime.commands.report import report
 from stripscan.runtime.commands.run import run
 from stripscan.runtime.commands.simulate import simulate
+from stripscan.runtime.commands.store import store
 from stripscan.terminal.errors import guard
 from stripscan.train.commands.data import data
 from stripscan.train.commands.train import train
@@ -45,6 +46,7 @@ app.command()(cameras)
 app.command()(simulate)
 app.command()(report)
 app.command()(regrade)
+app.add_typer(store, name="store")
 app.command()(doctor)
 app.command()(plan)
 app.command()(demo)

@@ -16,6 +16,7 @@ from stripscan.runtime.store import CoilRecord, Store
 from stripscan.runtime.store_tables import (
     COIL,
     COIL_COPY,
+    COIL_REMOVAL,
     COVERAGE,
     DEFECT,
     GRADING,
@@ -27,6 +28,7 @@ from stripscan.runtime.store_tables import (
 
 logger = logging.getLogger(__name__)
 
+# Not what only this store is concerned with, such as what it still has to send.
 _TABLES: Final = (DEFECT, MASK_PART, PICTURE, COVERAGE, ROLL_REPEAT, ROLL_PRINT, GRADING)
 _ROWS: Final = 200
 """Rows that are held in memory; pictures are the largest, with up to a few 100 kB."""
@@ -116,7 +118,11 @@ def not_copied(source: Store, place: str) -> tuple[str, ...]:
         StoreError: The store cannot be read.
     """
     copied = sa.select(COIL_COPY.c.coil).where(_at(place))
-    found = sa.select(COIL.c.id).where(COIL.c.status != "running", COIL.c.id.not_in(copied))
+    found = sa.select(COIL.c.id).where(
+        COIL.c.status != "running",
+        COIL.c.id.not_in(copied),
+        COIL.c.id.not_in(sa.select(COIL_REMOVAL.c.coil)),
+    )
     with source.backend.errors():
         asked = found.order_by(COIL.c.started_at, COIL.c.id)
         return tuple(source.backend.connection.scalars(asked))

@@ -10,32 +10,26 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from stripscan.contract.errors import StoreError
 from stripscan.runtime.store import Store
-from stripscan.runtime.store_tables import (
-    COIL,
-    COIL_COPY,
-    COIL_REMOVAL,
-    COVERAGE,
-    DEFECT,
-    GRADING,
-    MASK_PART,
-    PICTURE,
-    ROLL_PRINT,
-    ROLL_REPEAT,
-)
+from stripscan.runtime.store_tables import COIL, COIL_REMOVAL, MASK_PART, METADATA, PICTURE
 
 logger = logging.getLogger(__name__)
 
 _GOAL_S: Final = 0.02
+_FIRST_ROWS: Final = 8
 _PAUSE_S: Final = 0.02
 """Between two slices the line may write; together they take half of the time at most."""
 
-_PARTS: Final = (PICTURE, MASK_PART, ROLL_PRINT, ROLL_REPEAT, COVERAGE, GRADING, COIL_COPY, DEFECT)
+_PARTS: Final = tuple(
+    table
+    for table in reversed(METADATA.sorted_tables)
+    if "coil" in table.c and table is not COIL_REMOVAL
+)
 """What belongs to a coil, what refers to others first; the coil itself comes after them."""
 
 
@@ -195,7 +189,7 @@ class Pruner:
             self._timed(table.name, start)
 
     def _slice(self, what: str) -> int:
-        return self._rows.setdefault(what, 50)
+        return self._rows.setdefault(what, _FIRST_ROWS)
 
     def _timed(self, what: str, start: float) -> None:
         """Make the next slice of this kind fit the goal, and let others write before it."""
@@ -210,8 +204,11 @@ class Pruner:
         while free := self._pragma("freelist_count"):
             start = time.monotonic()
             pages = self._slice("pages")
+            # A page is given back with each row, of no columns, and of such a statement sqlite3
+            # fetches one row, unless it is a script.
+            driver: Any = self._connection.connection.driver_connection
             with self._store.backend.errors():
-                self._connection.exec_driver_sql(f"PRAGMA incremental_vacuum({pages})").all()
+                driver.executescript(f"PRAGMA incremental_vacuum({pages})")
             if self._pragma("freelist_count") >= free:
                 return
             self._timed("pages", start)
