@@ -1,6 +1,7 @@
 """Coils that follow each other under a camera that never stops."""
 
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,12 @@ from stripscan.runtime.bands import TOO_SLOW
 from stripscan.runtime.coil_switch import PlannedCoil
 from stripscan.runtime.order_book import OrderBook
 from stripscan.runtime.shutdown import Hangup
+from stripscan.runtime.station_control import CoilSection
+from stripscan.runtime.station_encoder import EncoderSection
 from stripscan.runtime.station_rules import RulesSection
 from stripscan.runtime.store import CoilRecord, Store
-from unit.runtime.inspection_samples import station
+from unit.runtime.encoder_samples import COUNTS_PER_LINE, turning
+from unit.runtime.inspection_samples import MM_PER_LINE, station
 from unit.runtime.line_samples import (
     LINES,
     Tape,
@@ -72,6 +76,60 @@ def test_each_coil_is_inspected_as_if_it_were_alone(store: Path, tmp_path: Path)
         assert told_of(store, name) == told_of(tmp_path / f"{name}.sqlite", name)
         assert told_of(store, name)[0]
     assert at == len(strip)
+
+
+def encoded(path: Path, tape: Tape, book: OrderBook) -> None:
+    parts = {
+        "encoder": EncoderSection(mm_per_count=MM_PER_LINE / COUNTS_PER_LINE),
+        "coil": CoilSection(control="commands"),
+    }
+    run(path, tape, book=book, setup=station().model_copy(update=parts))
+
+
+@pytest.mark.parametrize(("pause_s", "cut"), [(0.0, 4 * LINES), (2.2, 3 * LINES)])
+def test_a_coil_changes_where_the_strip_stops_and_moves_back(
+    store: Path, tmp_path: Path, pause_s: float, cut: int
+) -> None:
+    """The strip goes 4 blocks, 1 back, and on; the coil changes while it is away from the end.
+
+    After a long stop the last block before it is not placed yet, and belongs to what comes.
+    """
+    book, strip = open_book(), spotted(8 * LINES)
+    rows = turning(0, 4 * LINES - 1, 3 * LINES - 1, 8 * LINES - 1)
+    change = [lambda: time.sleep(0.05), start(book, "b"), lambda: time.sleep(pause_s)]
+    during = {0: [start(book, "a")], 4: change, 7: [start(book, "c")]}
+    counts = (rows * COUNTS_PER_LINE).tolist()
+    encoded(store, Tape(strip[rows], during=during, counts=counts), book)
+    ends = np.cumsum([lines_of(store, name) for name in "abc"]).tolist()
+    assert ends[0] == cut
+    assert 5 * LINES < ends[1] < 6 * LINES  # block 7 of the camera is the strip's block 5
+    assert ends[2] == len(strip)
+    for name, first, stop in zip("abc", [0, *ends], ends, strict=False):
+        run(tmp_path / f"{name}.sqlite", Tape(strip[first:stop]), coil=name)
+        assert told_of(store, name) == told_of(tmp_path / f"{name}.sqlite", name)
+        assert {state for _, state, _ in told_of(store, name)[1]} == {"inspected"}
+    figures = [coil(store, name).stats for name in "abc"]
+    assert sum(each["reversals"] for each in figures) == 1  # type: ignore[misc]
+    assert sum(each["reseen_lines"] for each in figures) == 2 * LINES  # type: ignore[misc]
+
+
+def test_a_fault_of_the_encoder_is_in_the_coils_that_it_hit(store: Path) -> None:
+    book, strip = open_book(), spotted(8 * LINES)
+    counts = np.arange(8 * LINES) * COUNTS_PER_LINE
+    counts[3 * LINES :] += 10**6
+    during = {0: [start(book, "a")], 2: [start(book, "b")], 5: [start(book, "c")]}
+    tape = Tape(strip, during=during, counts=counts.tolist())
+    encoded(store, tape, book)
+    a, b = lines_of(store, "a"), lines_of(store, "b")
+    jumped = (3 * LINES - a, "unknown", "encoder jumped by 1000000 counts")
+    assert told_of(store, "b")[1] == [jumped, (b, "inspected", "")]
+    assert told_of(store, "a")[1] == [
+        (2 * LINES, "inspected", ""),
+        (a, "unknown", "encoder jumped by 1000000 counts"),
+    ]
+    assert {state for _, state, _ in told_of(store, "c")[1]} == {"inspected"}
+    faults = [coil(store, name).stats["encoder_faults"] for name in "abc"]
+    assert faults == [1, 0, 0]  # it was noticed before the block was cut
 
 
 def test_a_frozen_camera_does_not_look_alive_because_the_coil_changes(store: Path) -> None:
