@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from stripscan.contract.block import Block, LineRange
 from stripscan.contract.coverage import CoverageInterval, CoverageStatus, append_interval
-from stripscan.contract.defect import DefectPhase
+from stripscan.contract.defect import Defect, DefectPhase
 from stripscan.contract.roll_repeat import RollRepeat
 from stripscan.runtime.bands import Span
 from stripscan.runtime.coil_switch import CoilChange, PlannedCoil
@@ -20,6 +20,7 @@ from stripscan.runtime.line_figures import LineFigures
 from stripscan.runtime.rolls import RollWatch
 from stripscan.runtime.rules.judge import SeverityJudge
 from stripscan.runtime.rules.load import Rules
+from stripscan.runtime.rules.tally import CoilTally
 from stripscan.runtime.station import Station
 from stripscan.runtime.station_model import LoadedModel
 from stripscan.runtime.store import CoilRecord, Store
@@ -123,8 +124,12 @@ class CoilRun:
 
     def use_rules(self, rules: Rules) -> None:
         """Judge by these rules from now on, and at the end the whole coil."""
+        surface = self._station.camera.surface
         self._rules = rules
-        self._judge = SeverityJudge(rules.file, self._classes, surface=self._station.camera.surface)
+        self._judge = SeverityJudge(rules.file, self._classes, surface=surface)
+        # What other rules have judged is read from the store again when the coil ends.
+        begins = not self._inspector.defects
+        self._tally = CoilTally(rules.file, self._classes, surface=surface) if begins else None
 
     def push(self, block: Block, *, spans: tuple[Span, ...] | None) -> None:
         """Inspect a block and commit what it changes.
@@ -202,11 +207,12 @@ class CoilRun:
 
     def _keep(self, outcome: Outcome) -> None:
         repeats = self._rolls.push(outcome.changes.defects, settled_m=outcome.settled_m)
+        defects = [self._judge.so_far(defect) for defect in outcome.changes.defects]
         with self._store.transaction():
             for gone, into in outcome.changes.merged:
                 self._store.merge_defect(self._coil, gone, into)
-            for defect in outcome.changes.defects:
-                self._store.put_defect(self._judge.so_far(defect))
+            for defect in defects:
+                self._store.put_defect(defect)
             for number, runs in outcome.changes.runs:
                 self._store.add_runs(self._coil, number, runs)
             for number, picture in outcome.pictures:
@@ -215,8 +221,19 @@ class CoilRun:
                 self._store.put_roll_repeat(repeat)
             ledger = self._cover(*outcome.coverage)
         self._ledger = ledger
+        self._count(defects)
         self._figures.keep(outcome)
         _announce(repeats)
+
+    def _count(self, defects: Iterable[Defect]) -> None:
+        """Count for the grade what is committed."""
+        if self._tally is None:
+            return
+        for defect in defects:
+            if defect.phase is DefectPhase.END:
+                self._tally.add(defect)
+        if self._ledger:
+            self._tally.passed(self._ledger[-1].along_end_m)
 
     def _cover(self, *intervals: CoverageInterval) -> list[CoverageInterval]:
         """Store intervals and return the end of the ledger, valid once they are committed."""
@@ -239,7 +256,9 @@ class CoilRun:
                 length_m=ledger[-1].along_end_m if ledger else 0.0,
                 stats=self._stats(),
             )
-            grade_ended(self._store, self._coil, self._rules)
+            # After a failure the store may have less than was counted.
+            tally = None if status == "failed" else self._tally
+            grade_ended(self._store, self._coil, self._rules, tally)
         self._figures.cover(rest)
         self._figures.coils[status] += 1
 

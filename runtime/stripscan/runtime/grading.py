@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from stripscan.contract.bundle import Bundle
 from stripscan.runtime.inspector import classes_of
 from stripscan.runtime.rules.load import Rules, load_rules, require_classes
-from stripscan.runtime.rules.replay import keep, replay
+from stripscan.runtime.rules.replay import judge_tally, keep, replay
+from stripscan.runtime.rules.tally import CoilTally
 from stripscan.runtime.station import Station
 from stripscan.runtime.store import Store
 
@@ -24,12 +25,23 @@ def station_rules(station: Station, bundle: Bundle) -> Rules:
     return rules
 
 
-def grade_ended(store: Store, coil: str, rules: Rules) -> None:
+def grade_ended(store: Store, coil: str, rules: Rules, tally: CoilTally | None = None) -> None:
     """Grade a coil that has ended, in the transaction that ends it.
 
     Its defects are judged once more, as only now it is known which of them lie at the tail.
+
+    Args:
+        store: Where the coil lies.
+        coil: Its id.
+        rules: The rules.
+        tally: Its defects as the store has them, counted for these rules; where None they are
+            read, which takes seconds for 200,000.
     """
-    judged = replay(store, coil, rules)
+    record = store.coil(coil)
+    if tally is None or tally.passed_m > (record.length_m or 0.0):
+        judged = replay(store, coil, rules)
+    else:
+        judged = judge_tally(store, record, rules, tally)
     keep(store, judged, graded_at=datetime.now(UTC).isoformat(timespec="milliseconds"))
     extra = {"coil": coil, "grade": judged.grade, "rules": str(rules)}
     logger.info("coil graded", extra=extra | {"reason": judged.reasons[0].text})
