@@ -106,9 +106,10 @@ def program() -> Iterator["subprocess.Popen[str]"]:
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        process_group=0,
     ) as started:
         yield started
-        started.kill()
+        os.killpg(started.pid, signal.SIGKILL)  # a station, too, if the test failed
 
 
 def until(happens: Callable[[], bool]) -> None:
