@@ -4,7 +4,6 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from stripscan.contract.block import Block, LineRange
 from stripscan.contract.coverage import CoverageInterval, CoverageStatus, append_interval
@@ -26,8 +25,12 @@ from stripscan.runtime.station_model import LoadedModel
 from stripscan.runtime.store import CoilRecord, Store
 from stripscan.runtime.store_records import CoilStatus, Stat
 from stripscan.runtime.trust import BlockTrust
+from stripscan.runtime.wall_clock import CoilClock, WallClock, utc_now
 
 logger = logging.getLogger(__name__)
+
+_CLOCK_SLEW_S = 1.0
+"""A clock that is kept in step is less off than this over a coil; more, and it was set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,7 @@ class CoilRun:
         lines_before: Lines that passed since the coil before it, where coils come one by one.
         figures: Where it is counted what was found.
         on_progress: Called after each band.
+        wall: The time of day.
     """
 
     def __init__(
@@ -88,6 +92,7 @@ class CoilRun:
         lines_before: int | None,
         figures: LineFigures,
         on_progress: Callable[[Progress], None],
+        wall: WallClock = utc_now,
     ) -> None:
         self._plan = coil
         self._lines_before = lines_before
@@ -114,7 +119,7 @@ class CoilRun:
         self._rolls = roll_watch(coil.id, station)
         self._latency = StageLatency(deadline_ms(self._inspector.core_lines, station.camera))
         self._ledger: list[CoverageInterval] = []
-        self._started = time.monotonic()
+        self._clock = CoilClock(wall)
         store.start_coil(self._record(model))
 
     @property
@@ -180,7 +185,7 @@ class CoilRun:
             station=self._station.name,
             camera=camera.name,
             surface=camera.surface,
-            started_at=_now(),
+            started_at=self._clock.started_at,
             width_px=self._width_px,
             mm_per_px=camera.mm_per_px,
             mm_per_line=camera.mm_per_line,
@@ -244,21 +249,21 @@ class CoilRun:
         return ledger
 
     def _close(self, status: CoilStatus, tail: CoilChange | None) -> None:
-        rest = tuple(self._not_inspected(tail))
+        rest, ended_at = tuple(self._not_inspected(tail)), self._clock.ended_at()
         with self._store.transaction():
             ledger = self._cover(*rest)
             for repeat in self._rolls.finish():
                 self._store.put_roll_repeat(repeat)
             self._store.finish_coil(
                 self._coil,
-                ended_at=_now(),
+                ended_at=ended_at,
                 status=status,
                 length_m=ledger[-1].along_end_m if ledger else 0.0,
                 stats=self._stats(),
             )
             # After a failure the store may have less than was counted.
             tally = None if status == "failed" else self._tally
-            grade_ended(self._store, self._coil, self._rules, tally)
+            grade_ended(self._store, self._coil, self._rules, tally, graded_at=ended_at)
         self._figures.cover(rest)
         self._figures.coils[status] += 1
 
@@ -296,7 +301,7 @@ class CoilRun:
 
     def _throughput_mpx_s(self) -> float:
         pixels = self._inspector.lines * self._width_px
-        return pixels / 1e6 / max(time.monotonic() - self._started, 1e-9)
+        return pixels / 1e6 / max(self._clock.passed_s, 1e-9)
 
     def _stats(self) -> dict[str, Stat]:
         before = self._counted_before
@@ -304,6 +309,7 @@ class CoilRun:
             "planned_length_m": self._plan.length_m,
             "planned_width_mm": self._plan.width_mm,
             "lines_before_coil": self._lines_before,
+            "clock_set_s": self._clock_set_s(),
         }
         return {
             **self._latency.figures(),
@@ -312,6 +318,14 @@ class CoilRun:
             **{name: n - before.get(name, 0) for name, n in self._counted().items()},
             **self._inspector.stats(),
         }
+
+    def _clock_set_s(self) -> float | None:
+        """Return how far the time of day was set while the coil ran, where it was."""
+        set_s = round(self._clock.set_s(), 3)
+        if abs(set_s) < _CLOCK_SLEW_S:
+            return None
+        logger.warning("the clock was set", extra={"coil": self._coil, "by_s": set_s})
+        return set_s
 
 
 def roll_watch(coil: str, station: Station) -> RollWatch:
@@ -343,7 +357,3 @@ def _announce(repeats: Iterable[RollRepeat]) -> None:
                     "last_m": round(repeat.last_m, 3),
                 },
             )
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

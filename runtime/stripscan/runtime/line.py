@@ -27,6 +27,7 @@ from stripscan.runtime.store import Store
 from stripscan.runtime.store_records import CoilStatus
 from stripscan.runtime.supervision import CoilNow, Supervisor
 from stripscan.runtime.trust import BlockTrust
+from stripscan.runtime.wall_clock import WallClock, utc_now
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class Line:
         supervisor: Who is told what happens.
         reload: Whether somebody has asked since the last call to read the rules again.
         on_progress: Called after each band.
+        wall: The time of day.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Line:
         supervisor: Supervisor,
         reload: Callable[[], bool],
         on_progress: Callable[[Progress], None],
+        wall: WallClock = utc_now,
     ) -> None:
         self._station = station
         self._source = source
@@ -89,6 +92,7 @@ class Line:
         self._supervisor = supervisor
         self._reload = reload
         self._on_progress = on_progress
+        self._wall = wall
         self._acquisition = acquire(source, station.pipeline)
         self._switch = CoilSwitch()
         self._cuts = False
@@ -262,6 +266,7 @@ class Line:
             lines_before=lines_before,
             figures=self._supervisor.figures,
             on_progress=self._show,
+            wall=self._wall,
         )
         self._coil = coil.id
         self._coils += 1

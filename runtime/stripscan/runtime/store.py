@@ -244,8 +244,8 @@ class Store:
             self._put("roll_print", of_one, key=())
 
     def coils(self) -> tuple[CoilRecord, ...]:
-        """Return all coils, the newest first."""
-        rows = self._all("SELECT * FROM coil ORDER BY started_at DESC, rowid DESC")
+        """Return all coils, the newest first, also where the clock was set back since."""
+        rows = self._all("SELECT * FROM coil ORDER BY rowid DESC")
         return tuple(self._coil_of(row) for row in rows)
 
     def coil(self, coil: str) -> CoilRecord:

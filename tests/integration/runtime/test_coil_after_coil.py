@@ -2,6 +2,7 @@
 
 import signal
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -167,6 +168,54 @@ def test_a_coil_that_met_no_line_is_held(store: Path) -> None:
         assert (opened.coil("a").status, opened.coil("a").length_m) == ("complete", 0)
         assert opened.gradings("a")[0].grade == "hold"
     assert lines_of(store, "b") == LINES
+
+
+def test_a_clock_that_is_set_costs_nothing_and_leaves_times_in_order(
+    store: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The time of day goes 3 h forth while a runs and 8 h back while b runs."""
+    book, strip = open_book(), spotted(10 * LINES)
+    real_s, off = time.monotonic(), [timedelta()]
+
+    def wall() -> datetime:
+        passed = timedelta(seconds=time.monotonic() - real_s)
+        return datetime(2026, 3, 29, 0, 30, tzinfo=UTC) + passed + off[0]
+
+    def set_by(hours: int) -> object:
+        return lambda: off.append(off.pop() + timedelta(hours=hours))
+
+    during = {
+        0: [start(book, "a")],
+        2: [set_by(3)],
+        4: [start(book, "b")],
+        5: [set_by(-8)],
+        7: [start(book, "c")],
+    }
+    run(store, Tape(strip, during=during), book=book, wall=wall)
+    run_s = time.monotonic() - real_s
+    with Store.open(store, readonly=True) as opened:
+        newest_first = opened.coils()
+    assert [each.id for each in newest_first] == ["c", "b", "a"]
+    took_s = []
+    for each in newest_first:
+        assert each.ended_at is not None
+        ended, began = (
+            datetime.fromisoformat(each.ended_at),
+            datetime.fromisoformat(each.started_at),
+        )
+        took_s.append((ended - began).total_seconds())
+    assert min(took_s) >= 0
+    assert sum(took_s) <= run_s
+    figures = [each.stats.get("clock_set_s") for each in newest_first]
+    assert figures == [None, pytest.approx(-8 * 3600, abs=0.1), pytest.approx(3 * 3600, abs=0.1)]
+    assert len([r for r in caplog.records if r.message == "the clock was set"]) == 2
+    first = 0
+    for name in "abc":
+        stop = first + lines_of(store, name)
+        run(tmp_path / f"{name}.sqlite", Tape(strip[first:stop]), coil=name)
+        assert told_of(store, name) == told_of(tmp_path / f"{name}.sqlite", name)
+        first = stop
+    assert first == len(strip)
 
 
 def test_orders_that_cannot_be_are_refused(store: Path) -> None:

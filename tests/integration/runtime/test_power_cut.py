@@ -5,8 +5,9 @@ files of the store are copied then: that is what the kernel had been given at on
 may have less of it. What SQLite relies on is that everything given before an ``fsync`` is there;
 of what was written to the log since then, any part may be missing or wrong. So each copy is also
 looked at with its log cut off, or made wrong, from a random place on behind the last commit but
-one, as the last may not have been acknowledged. Not tried is a disk that loses what it said it had, and a cut while
-pages move from the log to the main file: they are in the log, too, until they are safe there.
+one, as the last may not have been acknowledged. Not tried is a disk that loses what it said it had,
+and a cut while pages move from the log to the main file: they are in the log, too, until they are
+safe there.
 
 Run as a program, this file is the writer.
 """

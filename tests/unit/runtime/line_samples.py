@@ -27,6 +27,7 @@ from stripscan.runtime.station_control import CoilSection
 from stripscan.runtime.station_model import LoadedModel
 from stripscan.runtime.store import Store
 from stripscan.runtime.supervision import Supervisor
+from stripscan.runtime.wall_clock import WallClock, utc_now
 from unit.runtime.inspection_samples import BoxEngine, block, manifest, metal, station
 
 Pixels = NDArray[np.uint8]
@@ -130,6 +131,7 @@ def run(
     hangup: Hangup | None = None,
     setup: Station | None = None,
     models: ModelKeeper | None = None,
+    wall: WallClock = utc_now,
 ) -> RunResult:
     """Run a line over a tape, with a store at ``path``."""
     supervisor = supervisor or Supervisor()
@@ -147,6 +149,7 @@ def run(
             reload=(hangup or Hangup()).taken,
             orders=book or OrderBook("one coil"),
             on_progress=lambda _: None,
+            wall=wall,
         )
         return line.run(PlannedCoil(id=coil) if coil else None)
 
