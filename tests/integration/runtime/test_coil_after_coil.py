@@ -17,6 +17,7 @@ from stripscan.runtime.station_control import CoilSection
 from stripscan.runtime.station_encoder import EncoderSection
 from stripscan.runtime.station_rules import RulesSection
 from stripscan.runtime.store import CoilRecord, Store
+from stripscan.runtime.supervision import Supervisor
 from unit.runtime.encoder_samples import COUNTS_PER_LINE, turning
 from unit.runtime.inspection_samples import MM_PER_LINE, station
 from unit.runtime.line_samples import (
@@ -174,24 +175,31 @@ def test_a_clock_that_is_set_costs_nothing_and_leaves_times_in_order(
     store: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The time of day goes 3 h forth while a runs and 8 h back while b runs."""
-    book, strip = open_book(), spotted(10 * LINES)
+    book, strip, supervisor = open_book(), spotted(10 * LINES), Supervisor()
     real_s, off = time.monotonic(), [timedelta()]
 
     def wall() -> datetime:
         passed = timedelta(seconds=time.monotonic() - real_s)
         return datetime(2026, 3, 29, 0, 30, tzinfo=UTC) + passed + off[0]
 
-    def set_by(hours: int) -> object:
-        return lambda: off.append(off.pop() + timedelta(hours=hours))
+    def set_while(name: str, hours: int) -> object:
+        def act() -> None:
+            limit_s = time.monotonic() + 20
+            while supervisor.coil is None or supervisor.coil.plan.id != name:
+                assert time.monotonic() < limit_s
+                time.sleep(0.001)
+            off[0] += timedelta(hours=hours)
+
+        return act
 
     during = {
         0: [start(book, "a")],
-        2: [set_by(3)],
+        2: [set_while("a", 3)],
         4: [start(book, "b")],
-        5: [set_by(-8)],
-        7: [start(book, "c")],
+        6: [set_while("b", -8)],
+        8: [start(book, "c")],
     }
-    run(store, Tape(strip, during=during), book=book, wall=wall)
+    run(store, Tape(strip, during=during), book=book, supervisor=supervisor, wall=wall)
     run_s = time.monotonic() - real_s
     with Store.open(store, readonly=True) as opened:
         newest_first = opened.coils()
