@@ -4,11 +4,10 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from stripscan.contract.block import Block, LineRange
 from stripscan.contract.coverage import CoverageInterval, CoverageStatus, append_interval
-from stripscan.contract.defect import DefectPhase
+from stripscan.contract.defect import Defect, DefectPhase
 from stripscan.contract.roll_repeat import RollRepeat
 from stripscan.runtime.bands import Span
 from stripscan.runtime.coil_switch import CoilChange, PlannedCoil
@@ -20,13 +19,18 @@ from stripscan.runtime.line_figures import LineFigures
 from stripscan.runtime.rolls import RollWatch
 from stripscan.runtime.rules.judge import SeverityJudge
 from stripscan.runtime.rules.load import Rules
+from stripscan.runtime.rules.tally import CoilTally
 from stripscan.runtime.station import Station
 from stripscan.runtime.station_model import LoadedModel
 from stripscan.runtime.store import CoilRecord, Store
 from stripscan.runtime.store_records import CoilStatus, Stat
 from stripscan.runtime.trust import BlockTrust
+from stripscan.runtime.wall_clock import CoilClock, WallClock, utc_now
 
 logger = logging.getLogger(__name__)
+
+_CLOCK_SLEW_S = 1.0
+"""A clock that is kept in step is less off than this over a coil; more, and it was set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +73,7 @@ class CoilRun:
         lines_before: Lines that passed since the coil before it, where coils come one by one.
         figures: Where it is counted what was found.
         on_progress: Called after each band.
+        wall: The time of day.
     """
 
     def __init__(
@@ -87,6 +92,7 @@ class CoilRun:
         lines_before: int | None,
         figures: LineFigures,
         on_progress: Callable[[Progress], None],
+        wall: WallClock = utc_now,
     ) -> None:
         self._plan = coil
         self._lines_before = lines_before
@@ -113,7 +119,7 @@ class CoilRun:
         self._rolls = roll_watch(coil.id, station)
         self._latency = StageLatency(deadline_ms(self._inspector.core_lines, station.camera))
         self._ledger: list[CoverageInterval] = []
-        self._started = time.monotonic()
+        self._clock = CoilClock(wall)
         store.start_coil(self._record(model))
 
     @property
@@ -123,8 +129,12 @@ class CoilRun:
 
     def use_rules(self, rules: Rules) -> None:
         """Judge by these rules from now on, and at the end the whole coil."""
+        surface = self._station.camera.surface
         self._rules = rules
-        self._judge = SeverityJudge(rules.file, self._classes, surface=self._station.camera.surface)
+        self._judge = SeverityJudge(rules.file, self._classes, surface=surface)
+        # What other rules have judged is read from the store again when the coil ends.
+        begins = not self._inspector.defects
+        self._tally = CoilTally(rules.file, self._classes, surface=surface) if begins else None
 
     def push(self, block: Block, *, spans: tuple[Span, ...] | None) -> None:
         """Inspect a block and commit what it changes.
@@ -175,7 +185,7 @@ class CoilRun:
             station=self._station.name,
             camera=camera.name,
             surface=camera.surface,
-            started_at=_now(),
+            started_at=self._clock.started_at,
             width_px=self._width_px,
             mm_per_px=camera.mm_per_px,
             mm_per_line=camera.mm_per_line,
@@ -202,11 +212,12 @@ class CoilRun:
 
     def _keep(self, outcome: Outcome) -> None:
         repeats = self._rolls.push(outcome.changes.defects, settled_m=outcome.settled_m)
+        defects = [self._judge.so_far(defect) for defect in outcome.changes.defects]
         with self._store.transaction():
             for gone, into in outcome.changes.merged:
                 self._store.merge_defect(self._coil, gone, into)
-            for defect in outcome.changes.defects:
-                self._store.put_defect(self._judge.so_far(defect))
+            for defect in defects:
+                self._store.put_defect(defect)
             for number, runs in outcome.changes.runs:
                 self._store.add_runs(self._coil, number, runs)
             for number, picture in outcome.pictures:
@@ -215,8 +226,19 @@ class CoilRun:
                 self._store.put_roll_repeat(repeat)
             ledger = self._cover(*outcome.coverage)
         self._ledger = ledger
+        self._count(defects)
         self._figures.keep(outcome)
         _announce(repeats)
+
+    def _count(self, defects: Iterable[Defect]) -> None:
+        """Count for the grade what is committed."""
+        if self._tally is None:
+            return
+        for defect in defects:
+            if defect.phase is DefectPhase.END:
+                self._tally.add(defect)
+        if self._ledger:
+            self._tally.passed(self._ledger[-1].along_end_m)
 
     def _cover(self, *intervals: CoverageInterval) -> list[CoverageInterval]:
         """Store intervals and return the end of the ledger, valid once they are committed."""
@@ -227,19 +249,21 @@ class CoilRun:
         return ledger
 
     def _close(self, status: CoilStatus, tail: CoilChange | None) -> None:
-        rest = tuple(self._not_inspected(tail))
+        rest, ended_at = tuple(self._not_inspected(tail)), self._clock.ended_at()
         with self._store.transaction():
             ledger = self._cover(*rest)
             for repeat in self._rolls.finish():
                 self._store.put_roll_repeat(repeat)
             self._store.finish_coil(
                 self._coil,
-                ended_at=_now(),
+                ended_at=ended_at,
                 status=status,
                 length_m=ledger[-1].along_end_m if ledger else 0.0,
                 stats=self._stats(),
             )
-            grade_ended(self._store, self._coil, self._rules)
+            # After a failure the store may have less than was counted.
+            tally = None if status == "failed" else self._tally
+            grade_ended(self._store, self._coil, self._rules, tally, graded_at=ended_at)
         self._figures.cover(rest)
         self._figures.coils[status] += 1
 
@@ -277,7 +301,7 @@ class CoilRun:
 
     def _throughput_mpx_s(self) -> float:
         pixels = self._inspector.lines * self._width_px
-        return pixels / 1e6 / max(time.monotonic() - self._started, 1e-9)
+        return pixels / 1e6 / max(self._clock.passed_s, 1e-9)
 
     def _stats(self) -> dict[str, Stat]:
         before = self._counted_before
@@ -285,6 +309,7 @@ class CoilRun:
             "planned_length_m": self._plan.length_m,
             "planned_width_mm": self._plan.width_mm,
             "lines_before_coil": self._lines_before,
+            "clock_set_s": self._clock_set_s(),
         }
         return {
             **self._latency.figures(),
@@ -293,6 +318,14 @@ class CoilRun:
             **{name: n - before.get(name, 0) for name, n in self._counted().items()},
             **self._inspector.stats(),
         }
+
+    def _clock_set_s(self) -> float | None:
+        """Return how far the time of day was set while the coil ran, where it was."""
+        set_s = round(self._clock.set_s(), 3)
+        if abs(set_s) < _CLOCK_SLEW_S:
+            return None
+        logger.warning("the clock was set", extra={"coil": self._coil, "by_s": set_s})
+        return set_s
 
 
 def roll_watch(coil: str, station: Station) -> RollWatch:
@@ -324,7 +357,3 @@ def _announce(repeats: Iterable[RollRepeat]) -> None:
                     "last_m": round(repeat.last_m, 3),
                 },
             )
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -19,6 +19,7 @@ from stripscan.runtime.line_state import LineState
 from stripscan.runtime.model_keeper import ModelKeeper
 from stripscan.runtime.order_book import OrderBook
 from stripscan.runtime.shutdown import Hangup, Shutdown
+from stripscan.runtime.sources import FrameSource
 from stripscan.runtime.station import Station
 from stripscan.runtime.station_control import ControlSection
 from stripscan.runtime.station_model import (
@@ -49,7 +50,10 @@ _ONE_COIL = (
 
 
 def run_station(
-    station: Station, *, on_progress: Callable[[Progress], None] = lambda _: None
+    station: Station,
+    *,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    lines: Callable[[Station], FrameSource] = open_lines,
 ) -> RunResult:
     """Inspect one coil, or coil after coil as commands tell, until SIGINT or SIGTERM.
 
@@ -58,6 +62,7 @@ def run_station(
     Args:
         station: What to run.
         on_progress: Called after each band.
+        lines: Makes what the lines come from.
 
     Raises:
         StripscanError: The source, the model or the store failed. What was inspected until then
@@ -80,6 +85,7 @@ def run_station(
                 line = _warmed_up(
                     station,
                     stack,
+                    opened=lines(station),
                     shutdown=shutdown,
                     hangup=hangup,
                     supervisor=supervisor,
@@ -113,6 +119,7 @@ def _warmed_up(
     station: Station,
     stack: ExitStack,
     *,
+    opened: FrameSource,
     shutdown: Shutdown,
     hangup: Hangup,
     supervisor: Supervisor,
@@ -123,7 +130,6 @@ def _warmed_up(
     bundle = station_bundle(station)
     rules = station_rules(station, bundle)
     models = stack.enter_context(closing(ModelKeeper(station, load_model(station, bundle))))
-    opened = open_lines(station)
     shutdown.on_request(opened.stop)
     store = stack.enter_context(Store.open(station.store.path))
     recover_coils(store, rules)

@@ -90,9 +90,9 @@ class CoilInspector:
         self._grid = grid
         self._camera = camera
         self._axis = CoilAxis()
-        self._encoder = (
-            Encoder(station.encoder, mm_per_line=camera.mm_per_line) if station.encoder else None
-        )
+        # Where a running strip is cut into coils, its lines are placed before they are cut.
+        setup = station.encoder if station.coil.control == "run" else None
+        self._encoder = Encoder(setup, mm_per_line=camera.mm_per_line) if setup else None
         self._trust = trust or BlockTrust(mm_per_px=camera.mm_per_px)
         self._bands = BandBuilder(grid)
         self._segmenter = Segmenter(engine, grid, batch=inference.batch)
@@ -139,9 +139,7 @@ class CoilInspector:
         """Return figures of strip, light, encoder and camera so far."""
         figures = self._condition.stats()
         if self._encoder:
-            figures["reversals"] = self._encoder.reversals
-            figures["reseen_lines"] = self._encoder.reseen_lines
-            figures["encoder_faults"] = self._encoder.faults
+            figures |= self._encoder.counts()
         if self._trust.dead_columns:
             figures["dead_columns"] = self._trust.dead_columns
         return figures
@@ -154,8 +152,7 @@ class CoilInspector:
         Args:
             block: The next block.
             spans: What cannot be trusted of it; judged here where None. Who cuts blocks judges
-                them whole, and has no encoder.
-
+                them whole, behind the encoder.
 
         Raises:
             BundleError: The model found a class that its manifest does not have.
@@ -182,11 +179,7 @@ class CoilInspector:
     ) -> Iterator[Band]:
         for each in placed:
             self._axis.add(each.block)
-            spans = each.spans
-            if judged is not None:
-                spans = (*judged, *spans)
-            elif each.status is not CoverageStatus.UNKNOWN:
-                spans = (*self._trust.spans(each.block), *spans)
+            spans = self._trust.spans_of(each) if judged is None else judged
             yield from self._bands.push(each.block, spans=spans)
 
     def abandon(self) -> None:

@@ -14,6 +14,7 @@ from stripscan.runtime.block_feed import BlockFeed
 from stripscan.runtime.coil_run import CoilRun, Progress
 from stripscan.runtime.coil_switch import CoilChange, CoilSwitch, PlannedCoil
 from stripscan.runtime.conditioning.flat_field import FlatField
+from stripscan.runtime.encoder import Encoder, Placed
 from stripscan.runtime.grading import station_rules
 from stripscan.runtime.line_state import LineState
 from stripscan.runtime.model_keeper import ModelKeeper
@@ -26,6 +27,7 @@ from stripscan.runtime.store import Store
 from stripscan.runtime.store_records import CoilStatus
 from stripscan.runtime.supervision import CoilNow, Supervisor
 from stripscan.runtime.trust import BlockTrust
+from stripscan.runtime.wall_clock import WallClock, utc_now
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +64,7 @@ class Line:
         supervisor: Who is told what happens.
         reload: Whether somebody has asked since the last call to read the rules again.
         on_progress: Called after each band.
+        wall: The time of day.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class Line:
         supervisor: Supervisor,
         reload: Callable[[], bool],
         on_progress: Callable[[Progress], None],
+        wall: WallClock = utc_now,
     ) -> None:
         self._station = station
         self._source = source
@@ -88,9 +92,12 @@ class Line:
         self._supervisor = supervisor
         self._reload = reload
         self._on_progress = on_progress
+        self._wall = wall
         self._acquisition = acquire(source, station.pipeline)
         self._switch = CoilSwitch()
         self._cuts = False
+        self._encoder: Encoder | None = None
+        self._held_ns: int | None = None  # of the block that waits in the encoder
         self._trust = BlockTrust(mm_per_px=station.camera.mm_per_px)
         self._run: CoilRun | None = None
         self._show_what_inspects()
@@ -120,6 +127,8 @@ class Line:
                 then is in the store, and the coil is marked as failed.
         """
         self._cuts = first is None
+        if self._cuts and (setup := self._station.encoder):
+            self._encoder = Encoder(setup, mm_per_line=self._station.camera.mm_per_line)
         feed = BlockFeed(self._acquisition.blocks())
         self._supervisor.enter(LineState.READY)
         try:
@@ -163,10 +172,29 @@ class Line:
         figures = self._supervisor.figures
         self._supervisor.lost(figures.take(block))
         figures.dropped_blocks = self._acquisition.dropped_blocks
-        # Blocks are judged before they are cut: half of a repeated image is none. An encoder may
-        # count lines anew, so that its blocks are judged behind it; it goes with one coil alone.
-        spans = self._trust.spans(block) if self._cuts else None
-        for part in self._switch.cut(block):
+        for placed in self._placed(block):
+            self._pass(placed)
+
+    def _placed(self, block: Block) -> tuple[Placed, ...]:
+        """Return where lines lie that were cut out of one running strip.
+
+        With an encoder that is the block before. Where all of it was seen before, the strip went
+        back and no coil went on: what was ordered then lies at the furthest point.
+        """
+        if self._encoder is None:
+            return (Placed(block=block),)
+        held_ns, self._held_ns = self._held_ns, block.host_ns
+        placed = self._encoder.place(block)
+        if not placed and held_ns is not None:
+            for change in self._switch.rest(held_ns):
+                self._change(change)
+        return placed
+
+    def _pass(self, placed: Placed) -> None:
+        """Give lines to the coils that they belong to."""
+        # Blocks are judged before they are cut: half of a repeated image is none.
+        spans = self._trust.spans_of(placed) if self._cuts else None
+        for part in self._switch.cut(placed.block):
             if isinstance(part, CoilChange):
                 self._change(part)
             elif self._run is not None:
@@ -206,6 +234,8 @@ class Line:
         self._orders.close("the station stops")
         for order in self._orders.take():
             self._switch.order(order)
+        for placed in self._encoder.flush() if self._encoder else ():
+            self._pass(placed)
         for change in self._switch.settle_all():
             self._change(change)
 
@@ -236,6 +266,7 @@ class Line:
             lines_before=lines_before,
             figures=self._supervisor.figures,
             on_progress=self._show,
+            wall=self._wall,
         )
         self._coil = coil.id
         self._coils += 1
@@ -272,8 +303,10 @@ class Line:
     def _counted(self) -> Mapping[str, int]:
         counted = self._source.stats if isinstance(self._source, CountingSource) else {}
         dropped = self._acquisition
+        placed = self._encoder.counts() if self._encoder else {}
         return {
             "dropped_blocks": dropped.dropped_blocks,
             "dropped_lines": dropped.dropped_lines,
             **counted,
+            **placed,
         }

@@ -227,11 +227,6 @@ class Station(Section):
         live = isinstance(source, GenicamSource) or (
             source.live if isinstance(source, VideoSource) else getattr(source, "pace", False)
         )
-        if self.coil.control == "commands" and self.encoder is not None:
-            raise ValueError(
-                'control = "commands" in [coil] does not go with a table [encoder]: run one coil '
-                "after the other, or leave the encoder to the camera's trigger"
-            )
         if self.coil.control == "commands" and not live:
             raise ValueError(
                 'control = "commands" in [coil] needs a source that runs on: a camera, a stream or '

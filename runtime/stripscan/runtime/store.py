@@ -251,8 +251,12 @@ class Store(DefectReading):
                 self._put(ROLL_PRINT, of_one)
 
     def coils(self) -> tuple[CoilRecord, ...]:
-        """Return all coils, the newest first."""
-        rows = self._all(sa.select(COIL).where(_SEEN).order_by(*_NEWEST_FIRST))
+        """Return all coils, the newest first.
+
+        A line's own store has them in the order in which they ran, also where the clock was set
+        back since; a plant's, where several lines write, in that of their clocks.
+        """
+        rows = self._all(sa.select(COIL).where(_SEEN).order_by(*self.backend.newest_first))
         return tuple(coil_of(row, name=self.name) for row in rows)
 
     def coil(self, coil: str) -> CoilRecord:
@@ -328,7 +332,7 @@ class Store(DefectReading):
             self._upserts.put(table, values, key=key)
 
     def _unknown_coil(self, coil: str) -> StoreError:
-        rows = self._all(sa.select(COIL.c.id).where(_SEEN).order_by(*_NEWEST_FIRST))
+        rows = self._all(sa.select(COIL.c.id).where(_SEEN).order_by(*self.backend.newest_first))
         known = [row["id"] for row in rows]
         if not known:
             return StoreError(f"coil {coil} is not in {self.name}: the store has no coil yet")
@@ -340,7 +344,6 @@ class Store(DefectReading):
 
 
 _SEEN = COIL.c.id.not_in(sa.select(COIL_REMOVAL.c.coil))
-_NEWEST_FIRST = (COIL.c.started_at.desc(), COIL.c.id.desc())
 
 
 def _of_defect(table: sa.Table, coil: str, number: int) -> sa.ColumnElement[bool]:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from stripscan.contract.errors import StoreError
 from stripscan.runtime.store_backend import Backend, store_errors
 from stripscan.runtime.store_schema import SCHEMA_VERSION, check_version, upgrade
+from stripscan.runtime.store_tables import COIL
 from stripscan.terminal.extras import needs_extra
 
 _LOCK: Final = 0x53545253
@@ -93,6 +94,7 @@ def open_postgresql(url: sa.URL, *, readonly: bool, exclusive: bool) -> Backend:
         connection=connection,
         begin_to_write="BEGIN",
         begin_to_read="BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        newest_first=(COIL.c.started_at.desc(), COIL.c.id.desc()),
         explain=explain,
         close=connection.close,
     )

@@ -14,6 +14,7 @@ from stripscan.contract.block import Block, LineRange
 from stripscan.contract.coverage import CoverageStatus
 from stripscan.runtime.bands import Span
 from stripscan.runtime.columns import DeadColumns
+from stripscan.runtime.encoder import Placed
 from stripscan.runtime.grey import BLOWN_GREY, DARK_GREY
 
 _SUSPECT_SHARE = 0.99
@@ -67,6 +68,16 @@ class BlockTrust:
         found += _of_rows(_suspect(sparse >= BLOWN_GREY), block, "overexposed image")
         found += _of_rows(_suspect(sparse < DARK_GREY), block, "dark image")
         return tuple(found)
+
+    def spans_of(self, placed: Placed) -> tuple[Span, ...]:
+        """Return what cannot be trusted, or is not where it was expected.
+
+        Args:
+            placed: The next lines of the same camera.
+        """
+        if placed.status is CoverageStatus.UNKNOWN:  # its picture may be made up
+            return placed.spans
+        return (*self.spans(placed.block), *placed.spans)
 
     def _repeats(self, rows: NDArray[np.uint8], shape: tuple[int, ...]) -> bool:
         seen = (shape, rows.tobytes())

@@ -1,6 +1,7 @@
 """What tests of the rules share: a defect, a coil, rules written as a mill would."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from stripscan.contract.block import LineRange
@@ -8,6 +9,7 @@ from stripscan.contract.classes import NEU_CLASSES
 from stripscan.contract.coverage import CoverageInterval, CoverageStatus
 from stripscan.contract.defect import Defect, DefectPhase
 from stripscan.runtime.coil_extent import CoverageSpan
+from stripscan.runtime.rules import grade
 from stripscan.runtime.rules.grade import CoilFacts
 from stripscan.runtime.rules.load import Rules, load_rules
 from stripscan.runtime.rules.model import RulesFile
@@ -100,3 +102,8 @@ def a_coil(*, lost_m: float = 0.0, **changes: object) -> CoilFacts:
         coverage=(seen, lost) if lost_m else (seen,),
     )
     return dataclasses.replace(coil, **changes)
+
+
+def densest(defects: Sequence[Defect], window_m: float) -> tuple[int, float]:
+    starts, ends = [d.along_start_m for d in defects], [d.along_end_m for d in defects]
+    return grade.densest(starts, ends, window_m)

@@ -284,10 +284,6 @@ COMMANDS = '[coil]\ncontrol = "commands"\n'
     [
         (MINIMAL + COMMANDS, "needs a source that runs on: a camera, a stream or a device"),
         (LIVE + COMMANDS + 'id = "a"\n', "id and length_m come with each coil"),
-        (
-            LIVE + COMMANDS + "[encoder]\nmm_per_count = 0.1\n",
-            'control = "commands" in [coil] does not go with a table [encoder]',
-        ),
         (LIVE + '[control]\naddress = "0.0.0.0:8620"\n', "lets other machines in: add token_file"),
         (LIVE + '[control]\naddress = "127.0.0.1"\n', "it must be an address and a port"),
         (LIVE + '[control]\naddress = "127.0.0.1:99999"\n', "it must be an address and a port"),

@@ -204,8 +204,10 @@ def test_an_unknown_coil_names_those_that_are_there(place: Path | str) -> None:
 
 
 def test_coils_are_listed_the_newest_first(place: Path | str) -> None:
+    # By the clock in a plant's database; as they ran in a line's own, whatever the clock said.
+    days = (2, 3, 1) if isinstance(place, Path) else (1, 2, 3)
     with Store.open(place) as store:
-        for day, name in ((2, "b"), (3, "c"), (1, "a")):
+        for day, name in zip(days, "abc", strict=True):
             store.start_coil(dataclasses.replace(COIL, id=name, started_at=f"2025-03-0{day}"))
         assert [c.id for c in store.coils()] == ["c", "b", "a"]
 

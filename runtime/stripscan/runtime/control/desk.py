@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import urlsplit
 
 from stripscan.contract.errors import CommandError
 from stripscan.runtime.control.bodies import parse_start
 from stripscan.runtime.control.metrics import CONTENT_TYPE, Metrics
 from stripscan.runtime.order_book import OrderBook
+from stripscan.runtime.station_control import is_loopback
 from stripscan.runtime.supervision import Supervisor
 
 _JSON: Final = "application/json"
@@ -92,6 +94,11 @@ class Desk:
             return refused(
                 HTTPStatus.UNAUTHORIZED, "the token is missing or wrong: Authorization: Bearer …"
             )
+        if not self._is_meant(request):
+            return refused(
+                HTTPStatus.MISDIRECTED_REQUEST,
+                "without a token it answers to 127.0.0.1, [::1] and localhost, to no other name",
+            )
         route = self._routes.get(request.path)
         if route is None:
             paths = ", ".join(sorted(self._routes))
@@ -110,6 +117,21 @@ class Desk:
             return True
         given = request.headers.get("authorization", "")
         return hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode())
+
+    def _is_meant(self, request: Request) -> bool:
+        """Return whether a request is for this machine by a name that only it can have.
+
+        A page in a browser of this machine may come from a name that leads here by now (DNS
+        rebinding), and then read and send what it likes; the name stays that of the page.
+        """
+        host = request.headers.get("host")
+        if self._token is not None or host is None:
+            return True
+        try:
+            name = urlsplit(f"//{host}").hostname
+        except ValueError:
+            return False
+        return name is not None and is_loopback(name)
 
     def _start(self, request: Request) -> Answer:
         try:
