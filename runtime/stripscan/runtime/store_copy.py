@@ -21,6 +21,8 @@ from stripscan.runtime.store_tables import (
     DEFECT,
     GRADING,
     MASK_PART,
+    NEXT_POSITION,
+    OLDEST_FIRST,
     PICTURE,
     ROLL_PRINT,
     ROLL_REPEAT,
@@ -56,9 +58,16 @@ def copy_coil(source: Store, target: Store, coil: str) -> bool:
         with target.transaction():
             news = not _is_there(target, record)
             if news:
+                theirs = target.backend.connection
+                with target.backend.errors():
+                    position = theirs.execute(NEXT_POSITION).scalar_one()
                 for table, rows in _rows(source, coil):
                     with target.backend.errors():
-                        target.backend.connection.execute(sa.insert(table), rows)
+                        theirs.execute(sa.insert(table), rows)
+                with target.backend.errors():
+                    theirs.execute(
+                        sa.update(COIL).where(COIL.c.id == coil).values(position=position)
+                    )
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     with source.transaction(), source.backend.errors():
         mine, connection = (COIL_COPY.c.coil == coil) & _at(target.name), source.backend.connection
@@ -124,5 +133,5 @@ def not_copied(source: Store, place: str) -> tuple[str, ...]:
         COIL.c.id.not_in(sa.select(COIL_REMOVAL.c.coil)),
     )
     with source.backend.errors():
-        asked = found.order_by(COIL.c.started_at, COIL.c.id)
+        asked = found.order_by(*OLDEST_FIRST)
         return tuple(source.backend.connection.scalars(asked))
