@@ -59,21 +59,19 @@ def copy_coil(source: Store, target: Store, coil: str) -> bool:
             news = not _is_there(target, record)
             if news:
                 theirs = target.backend.connection
-                with target.backend.errors():
-                    position = theirs.execute(NEXT_POSITION).scalar_one()
+                position = theirs.execute(NEXT_POSITION).scalar_one()
                 for table, rows in _rows(source, coil):
-                    with target.backend.errors():
-                        theirs.execute(sa.insert(table), rows)
-                with target.backend.errors():
-                    theirs.execute(
-                        sa.update(COIL).where(COIL.c.id == coil).values(position=position)
-                    )
+                    theirs.execute(sa.insert(table), rows)
+                mine = sa.update(COIL).where(COIL.c.id == coil)
+                theirs.execute(mine.values(position=position))
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    with source.transaction(), source.backend.errors():
-        mine, connection = (COIL_COPY.c.coil == coil) & _at(target.name), source.backend.connection
-        connection.execute(sa.delete(COIL_COPY).where(mine))
+    with source.transaction():
+        noted = source.backend.connection
+        noted.execute(sa.delete(COIL_COPY).where(COIL_COPY.c.coil == coil, _at(target.name)))
         note = {"coil": coil, "place": target.name, "copied_at": now}
-        connection.execute(sa.insert(COIL_COPY).values(note))
+        noted.execute(sa.insert(COIL_COPY).values(note))
+    if news:
+        logger.info("coil copied", extra={"coil": coil, "to": target.name})
     return news
 
 
@@ -88,8 +86,7 @@ def _is_there(target: Store, record: CoilRecord) -> bool:
         StoreError: Another one of that id is.
     """
     found = sa.select(COIL.c.station, COIL.c.started_at).where(COIL.c.id == record.id)
-    with target.backend.errors():
-        there = target.backend.connection.execute(found).one_or_none()
+    there = target.backend.connection.execute(found).one_or_none()
     if there is None:
         return False
     if tuple(there) != (record.station, record.started_at):

@@ -40,7 +40,7 @@ def store_url(text: str) -> sa.URL:
     if url.drivername != _DRIVER or not url.database:
         raise StoreError(f"{url.render_as_string()} is no URL of a store: write it like {_EXAMPLE}")
     if url.password is not None or "password" in url.query:
-        shown = url.set(password=None).difference_update_query(["password"])
+        shown = url.difference_update_query(["password"])  # the other is shown as ***
         raise StoreError(
             f"the URL {shown.render_as_string()} has a password: leave it out, and give it in "
             "PGPASSWORD or in the file that PGPASSFILE names"
