@@ -133,7 +133,7 @@ class Pruner:
             return
         limit = (now or datetime.now(UTC)) - timedelta(days=self._keep.days)
         for coil, ended_at in self._removable():
-            if datetime.fromisoformat(ended_at) < limit:
+            if _time_of(ended_at, unknown=limit) < limit:
                 yield coil
 
     def _too_much(self) -> Iterator[str]:
@@ -238,3 +238,12 @@ class Pruner:
     def _ids(self, found: sa.Select[tuple[str]]) -> list[str]:
         with self._store.backend.errors():
             return list(self._connection.scalars(found))
+
+
+def _time_of(text: str, *, unknown: datetime) -> datetime:
+    """Return the time that a store has; what has none that can be read is not old."""
+    try:
+        time_of = datetime.fromisoformat(text)
+    except ValueError:
+        return unknown
+    return time_of if time_of.tzinfo else time_of.replace(tzinfo=UTC)
