@@ -57,6 +57,8 @@ from stripscan.runtime.store_tables import (
     DEFECT,
     GRADING,
     MASK_PART,
+    NEXT_POSITION,
+    OLDEST_FIRST,
     PICTURE,
     ROLL_PRINT,
     ROLL_REPEAT,
@@ -65,6 +67,7 @@ from stripscan.runtime.store_tables import (
 __all__ = ["CoilRecord", "CoilStatus", "Picture", "Stat", "Store"]
 
 _SHOWN_IDS = 5
+_COIL = [COIL.c[f.name] for f in fields(CoilRecord)]
 _PICTURE = [PICTURE.c[f.name] for f in fields(Picture)]
 
 
@@ -174,7 +177,8 @@ class Store(DefectReading):
         """
         if self._all(sa.select(COIL.c.id).where(COIL.c.id == record.id)):
             raise StoreError(f"coil {record.id} is already in {self.name}; choose another id")
-        self._put(COIL, coil_row(record))
+        (position,) = self._all(NEXT_POSITION)
+        self._put(COIL, {**coil_row(record), **position})
 
     def finish_coil(
         self,
@@ -251,12 +255,8 @@ class Store(DefectReading):
                 self._put(ROLL_PRINT, of_one)
 
     def coils(self) -> tuple[CoilRecord, ...]:
-        """Return all coils, the newest first.
-
-        A line's own store has them in the order in which they ran, also where the clock was set
-        back since; a plant's, where several lines write, in that of their clocks.
-        """
-        rows = self._all(sa.select(COIL).where(_SEEN).order_by(*self.backend.newest_first))
+        """Return all coils, the newest first, also where the clock was set back since."""
+        rows = self._all(sa.select(*_COIL).where(_SEEN).order_by(*_NEWEST_FIRST))
         return tuple(coil_of(row, name=self.name) for row in rows)
 
     def coil(self, coil: str) -> CoilRecord:
@@ -265,7 +265,7 @@ class Store(DefectReading):
         Raises:
             StoreError: There is none of that id; the message names those that are there.
         """
-        rows = self._all(sa.select(COIL).where(_SEEN, COIL.c.id == coil))
+        rows = self._all(sa.select(*_COIL).where(_SEEN, COIL.c.id == coil))
         if not rows:
             raise self._unknown_coil(coil)
         return coil_of(rows[0], name=self.name)
@@ -332,7 +332,7 @@ class Store(DefectReading):
             self._upserts.put(table, values, key=key)
 
     def _unknown_coil(self, coil: str) -> StoreError:
-        rows = self._all(sa.select(COIL.c.id).where(_SEEN).order_by(*self.backend.newest_first))
+        rows = self._all(sa.select(COIL.c.id).where(_SEEN).order_by(*_NEWEST_FIRST))
         known = [row["id"] for row in rows]
         if not known:
             return StoreError(f"coil {coil} is not in {self.name}: the store has no coil yet")
@@ -344,6 +344,7 @@ class Store(DefectReading):
 
 
 _SEEN = COIL.c.id.not_in(sa.select(COIL_REMOVAL.c.coil))
+_NEWEST_FIRST = [key.desc() for key in OLDEST_FIRST]
 
 
 def _of_defect(table: sa.Table, coil: str, number: int) -> sa.ColumnElement[bool]:

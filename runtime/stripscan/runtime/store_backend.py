@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -19,7 +18,6 @@ class Backend:
         connection: To it; commits each statement on its own unless a transaction was begun.
         begin_to_write: Statement that begins a transaction that writes.
         begin_to_read: Statement that begins a transaction that sees one moment.
-        newest_first: How coils are ordered.
         explain: Says what an error means and what to do.
         close: Closes it, and gives back the right to be the only writer; twice does no harm.
     """
@@ -28,7 +26,6 @@ class Backend:
     connection: sa.Connection
     begin_to_write: str
     begin_to_read: str
-    newest_first: tuple[sa.ColumnElement[Any], ...]
     explain: Callable[[Exception], str]
     close: Callable[[], None]
 

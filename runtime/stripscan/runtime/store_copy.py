@@ -21,6 +21,8 @@ from stripscan.runtime.store_tables import (
     DEFECT,
     GRADING,
     MASK_PART,
+    NEXT_POSITION,
+    OLDEST_FIRST,
     PICTURE,
     ROLL_PRINT,
     ROLL_REPEAT,
@@ -56,15 +58,20 @@ def copy_coil(source: Store, target: Store, coil: str) -> bool:
         with target.transaction():
             news = not _is_there(target, record)
             if news:
+                theirs = target.backend.connection
+                position = theirs.execute(NEXT_POSITION).scalar_one()
                 for table, rows in _rows(source, coil):
-                    with target.backend.errors():
-                        target.backend.connection.execute(sa.insert(table), rows)
+                    theirs.execute(sa.insert(table), rows)
+                mine = sa.update(COIL).where(COIL.c.id == coil)
+                theirs.execute(mine.values(position=position))
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    with source.transaction(), source.backend.errors():
-        mine, connection = (COIL_COPY.c.coil == coil) & _at(target.name), source.backend.connection
-        connection.execute(sa.delete(COIL_COPY).where(mine))
+    with source.transaction():
+        noted = source.backend.connection
+        noted.execute(sa.delete(COIL_COPY).where(COIL_COPY.c.coil == coil, _at(target.name)))
         note = {"coil": coil, "place": target.name, "copied_at": now}
-        connection.execute(sa.insert(COIL_COPY).values(note))
+        noted.execute(sa.insert(COIL_COPY).values(note))
+    if news:
+        logger.info("coil copied", extra={"coil": coil, "to": target.name})
     return news
 
 
@@ -79,8 +86,7 @@ def _is_there(target: Store, record: CoilRecord) -> bool:
         StoreError: Another one of that id is.
     """
     found = sa.select(COIL.c.station, COIL.c.started_at).where(COIL.c.id == record.id)
-    with target.backend.errors():
-        there = target.backend.connection.execute(found).one_or_none()
+    there = target.backend.connection.execute(found).one_or_none()
     if there is None:
         return False
     if tuple(there) != (record.station, record.started_at):
@@ -124,5 +130,5 @@ def not_copied(source: Store, place: str) -> tuple[str, ...]:
         COIL.c.id.not_in(sa.select(COIL_REMOVAL.c.coil)),
     )
     with source.backend.errors():
-        asked = found.order_by(COIL.c.started_at, COIL.c.id)
+        asked = found.order_by(*OLDEST_FIRST)
         return tuple(source.backend.connection.scalars(asked))

@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from stripscan.contract.errors import StoreError
 from stripscan.runtime.store_backend import Backend, store_errors
 from stripscan.runtime.store_schema import SCHEMA_VERSION, check_version, upgrade
-from stripscan.runtime.store_tables import COIL
 from stripscan.terminal.extras import needs_extra
 
 _LOCK: Final = 0x53545253
@@ -41,7 +40,7 @@ def store_url(text: str) -> sa.URL:
     if url.drivername != _DRIVER or not url.database:
         raise StoreError(f"{url.render_as_string()} is no URL of a store: write it like {_EXAMPLE}")
     if url.password is not None or "password" in url.query:
-        shown = url.set(password=None).difference_update_query(["password"])
+        shown = url.difference_update_query(["password"])  # the other is shown as ***
         raise StoreError(
             f"the URL {shown.render_as_string()} has a password: leave it out, and give it in "
             "PGPASSWORD or in the file that PGPASSFILE names"
@@ -94,7 +93,6 @@ def open_postgresql(url: sa.URL, *, readonly: bool, exclusive: bool) -> Backend:
         connection=connection,
         begin_to_write="BEGIN",
         begin_to_read="BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        newest_first=(COIL.c.started_at.desc(), COIL.c.id.desc()),
         explain=explain,
         close=connection.close,
     )

@@ -30,6 +30,7 @@ Order = Literal["number", "along", "area", "severity"]
 OTHER: Final = 255
 """Index in a ``DefectMap`` of a class or severity that is none of its names."""
 
+_SEVERITIES: Final = (*SEVERITIES, "ignore")  # the last by a rule alone
 _PLACES: Final = ("along_start_m", "along_end_m", "across_left_mm", "across_right_mm")
 _BINARY_ARRAY: Final = np.dtype([("bytes", ">i4"), ("value", ">f8")])
 _BINARY_ARRAY_HEAD: Final = 28  # dimensions, flags, type, then length and lower bound of both
@@ -59,7 +60,7 @@ class DefectMap:
     class_index: NDArray[np.uint8]
     severity_index: NDArray[np.uint8]
     classes: tuple[str, ...]
-    severities: tuple[str, ...] = SEVERITIES
+    severities: tuple[str, ...] = _SEVERITIES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +145,7 @@ class DefectReading:
         rows = self._all(sa.select(COIL.c.classes).where(COIL.c.id == coil))
         names = tuple(c.name for c in load_classes(rows[0]["classes"])) if rows else ()
         code = DEFECT.c.number * 65536 + _index(DEFECT.c.class_name, names) * 256
-        code += _index(DEFECT.c.severity, SEVERITIES)
+        code += _index(DEFECT.c.severity, _SEVERITIES)
         with self.backend.errors():
             columns = _columns(self.backend.connection, coil, code)
         columns = columns[:, np.argsort(columns[0])]
@@ -175,7 +176,7 @@ def _index(column: sa.ColumnElement[str], names: Sequence[str]) -> sa.ColumnElem
     return sa.case({name: i for i, name in enumerate(names)}, value=column, else_=OTHER)
 
 
-_RANK: Final = _index(DEFECT.c.severity, SEVERITIES)
+_RANK: Final = _index(DEFECT.c.severity, _SEVERITIES)
 _ORDERS: Final[dict[Order, tuple[sa.ColumnElement[Any], ...]]] = {
     "number": (DEFECT.c.number,),
     "along": (DEFECT.c.along_start_m, DEFECT.c.number),

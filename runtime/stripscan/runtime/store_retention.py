@@ -16,7 +16,14 @@ import sqlalchemy as sa
 
 from stripscan.contract.errors import StoreError
 from stripscan.runtime.store import Store
-from stripscan.runtime.store_tables import COIL, COIL_REMOVAL, MASK_PART, METADATA, PICTURE
+from stripscan.runtime.store_tables import (
+    COIL,
+    COIL_REMOVAL,
+    MASK_PART,
+    METADATA,
+    OLDEST_FIRST,
+    PICTURE,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +35,7 @@ _PAUSE_S: Final = 0.02
 _PARTS: Final = tuple(
     table
     for table in reversed(METADATA.sorted_tables)
-    if "coil" in table.c and table is not COIL_REMOVAL
+    if "coil" in table.c and table.c.coil.foreign_keys and table is not COIL_REMOVAL
 )
 """What belongs to a coil, what refers to others first; the coil itself comes after them."""
 
@@ -126,7 +133,7 @@ class Pruner:
             return
         limit = (now or datetime.now(UTC)) - timedelta(days=self._keep.days)
         for coil, ended_at in self._removable():
-            if datetime.fromisoformat(ended_at) < limit:
+            if _time_of(ended_at, unknown=limit) < limit:
                 yield coil
 
     def _too_much(self) -> Iterator[str]:
@@ -140,7 +147,7 @@ class Pruner:
         ended = sa.func.coalesce(COIL.c.ended_at, COIL.c.started_at)
         found = sa.select(COIL.c.id, ended).where(COIL.c.status != "running")
         with self._store.backend.errors():
-            rows = self._connection.execute(found.order_by(COIL.c.started_at, COIL.c.id)).all()
+            rows = self._connection.execute(found.order_by(*OLDEST_FIRST)).all()
         for coil, ended_at in rows:
             if coil not in self._protected():
                 yield coil, ended_at
@@ -231,3 +238,12 @@ class Pruner:
     def _ids(self, found: sa.Select[tuple[str]]) -> list[str]:
         with self._store.backend.errors():
             return list(self._connection.scalars(found))
+
+
+def _time_of(text: str, *, unknown: datetime) -> datetime:
+    """Return the time that a store has; what has none that can be read is not old."""
+    try:
+        time_of = datetime.fromisoformat(text)
+    except ValueError:
+        return unknown
+    return time_of if time_of.tzinfo else time_of.replace(tzinfo=UTC)

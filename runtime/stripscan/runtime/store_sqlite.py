@@ -58,7 +58,6 @@ def _backend(path: Path, connection: sa.Connection, lock: IO[bytes] | None) -> B
         connection=connection,
         begin_to_write="BEGIN IMMEDIATE",
         begin_to_read="BEGIN",
-        newest_first=(sa.literal_column("coil.rowid").desc(),),
         explain=partial(_explain, path),
         close=close,
     )

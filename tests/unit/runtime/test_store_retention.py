@@ -101,9 +101,10 @@ def test_coils_beyond_their_age_go_with_all_that_is_theirs(place: Path | str) ->
             put_coil(store, name)
         ended = "2025-03-30T00:00:00+00:00"
         store.finish_coil("new", ended_at=ended, status="complete", length_m=1.0, stats={})
+        store.start_coil(dataclasses.replace(COIL, id="undated", started_at="", status="failed"))
         before = everything(store, "new")
         assert prune(store, days=2).coils == ("old",)
-        assert [c.id for c in store.coils()] == ["new"]
+        assert [c.id for c in store.coils()] == ["undated", "new"]
         assert everything(store, "new") == before
         for table in ("defect", "mask_part", "picture", "coverage", "grading", "roll_print"):
             assert execute(place, f"SELECT DISTINCT coil FROM {table}") == [("new",)]  # noqa: S608

@@ -1,16 +1,19 @@
-"""Which coils were copied where, and which are being removed."""
+"""In which order coils ran, which were copied where, and which are being removed."""
 
 import sqlalchemy as sa
 from alembic import op
 
-from stripscan.runtime.store_types import TEXT
+from stripscan.runtime.store_types import TEXT, WHOLE
 
 revision = "0004"
 down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Make the column and the tables."""
+    op.add_column("coil", sa.Column("position", WHOLE, nullable=False, server_default=sa.text("0")))
+    if op.get_bind().dialect.name == "sqlite":  # no other has had a store before
+        op.execute("UPDATE coil SET position = rowid")
     op.create_table(
         "coil_copy",
         sa.Column("coil", TEXT, nullable=False),
