@@ -81,9 +81,13 @@ class Tape:
         for number in range(self._count):
             if self._stop.wait(self._period_s):
                 return
-            yield self._counter.block(picture(number * LINES), host_ns=time.monotonic_ns())
+            yield self._counter.block(self.picture(number * LINES), host_ns=time.monotonic_ns())
         if self._fails:
             raise CameraTimeout("the tape says nothing")
+
+    def picture(self, first_line: int) -> NDArray[np.uint8]:
+        """Return uint8 ``[LINES, width_px]``."""
+        return picture(first_line)
 
     def stop(self) -> None:
         self._stop.set()
