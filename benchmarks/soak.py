@@ -25,7 +25,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -245,8 +245,11 @@ def counter(text: str, name: str) -> float:
 
 
 def children(process: int) -> list[int]:
-    tasks = Path(f"/proc/{process}/task").iterdir()
-    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    found = []
+    for task in Path(f"/proc/{process}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # threads come and go
+            found += [int(child) for child in (task / "children").read_text().split()]
+    return found
 
 
 def memory_mb(process: int) -> float:
@@ -290,7 +293,7 @@ def told(first: Sample, last: Sample) -> str:
 
 def judged(samples: list[Sample], options: argparse.Namespace) -> dict[str, object]:
     """Return the figures of the run and whether they are good enough."""
-    window_s = min(300.0, 10 * options.minutes)  # five minutes of thirty, of a trial less
+    window_s = min(300.0, 15 * options.minutes)  # five minutes of thirty, of a trial less
     warm = [each for each in samples if each.at_s >= window_s - 1]
     early = [each for each in warm if each.at_s <= 2 * window_s + 1]
     late = [each for each in warm if each.at_s >= samples[-1].at_s - window_s - 1]

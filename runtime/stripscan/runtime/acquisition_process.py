@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from stripscan.contract.block import Block
-from stripscan.contract.errors import CameraError, CameraLost, StripscanError
+from stripscan.contract.errors import CameraError, CameraLost, CameraTimeout, StripscanError
 from stripscan.runtime.acquisition_link import (
     AcquisitionChild,
     Counts,
@@ -190,6 +190,9 @@ class AcquisitionProcess:
     def _follow(self, child: AcquisitionChild) -> str | None:
         """Listen to a process until it is gone; return how it died, None if it had ended.
 
+        A camera may go on sending to the process before, which is dead, and stays silent for the
+        next one: to be opened once more brings it to its senses.
+
         Raises:
             StripscanError: What ended its source.
         """
@@ -200,9 +203,11 @@ class AcquisitionProcess:
                     self._counts_now = message.counts
                 elif isinstance(message, Ended):
                     end = message
-        if end is not None and end.error is not None:
-            raise end.error(end.message)
-        return None if end is not None else child.fate()
+        if end is None or end.error is None:
+            return None if end is not None else child.fate()
+        if end.error is CameraTimeout and self._produced and not self._ring.produced:
+            return f"heard nothing: {end.message}"
+        raise end.error(end.message)
 
     def _replaced(self, fate: str) -> AcquisitionChild | None:
         """Return a process in the place of one that died; None if that is not wanted any more.

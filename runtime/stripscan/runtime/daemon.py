@@ -85,7 +85,7 @@ def run_station(
                 line = _warmed_up(
                     station,
                     stack,
-                    opened=lines(station),
+                    lines=lines,
                     shutdown=shutdown,
                     hangup=hangup,
                     supervisor=supervisor,
@@ -119,7 +119,7 @@ def _warmed_up(
     station: Station,
     stack: ExitStack,
     *,
-    opened: FrameSource,
+    lines: Callable[[Station], FrameSource],
     shutdown: Shutdown,
     hangup: Hangup,
     supervisor: Supervisor,
@@ -130,6 +130,7 @@ def _warmed_up(
     bundle = station_bundle(station)
     rules = station_rules(station, bundle)
     models = stack.enter_context(closing(ModelKeeper(station, load_model(station, bundle))))
+    opened = lines(station)
     shutdown.on_request(opened.stop)
     store = stack.enter_context(Store.open(station.store.path))
     recover_coils(store, rules)

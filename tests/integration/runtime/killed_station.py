@@ -7,27 +7,21 @@ ended.
 
 import os
 import sys
-import threading
-import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stripscan.contract.block import Block
+from integration.runtime.tapes import LINES, Tape
 from stripscan.runtime.acquisition_process import AcquisitionProcess
 from stripscan.runtime.coil_run import Progress
 from stripscan.runtime.daemon import run_station
-from stripscan.runtime.sources.base import BlockCounter
 from stripscan.runtime.station import Station
 
-WIDTH, LINES = 96, 16
+WIDTH = 96
 TILE_PX, HALO_PX = 64, 8
 MM_PER_LINE = 0.25
 PERIOD_S = 0.006
@@ -50,43 +44,21 @@ def station(folder: Path, address: str) -> Station:
     return Station.model_validate(parts)
 
 
-def picture(first_line: int) -> NDArray[np.uint8]:
-    """Return uint8 ``[LINES, WIDTH]``: metal with spots, and scratches longer than a tile."""
-    noise = np.random.default_rng((os.getpid(), first_line))  # a camera sends no line twice
-    pixels = noise.integers(105, 136, (LINES, WIDTH), np.uint8)
-    lines = np.arange(first_line, first_line + LINES)
-    pixels[lines % 25 < 7, 10:20] = 20
-    pixels[lines % 300 < 200, 40:46] = 20
-    return pixels
+class Strip(Tape):
+    """A strip with spots, and with scratches longer than a tile; it does not end."""
 
-
-class Strip:
-    """The strip at the pace of a camera; it does not end."""
-
-    width_px, block_lines, live, total_lines = WIDTH, LINES, True, None
+    width_px = WIDTH
 
     def __init__(self, station: Station) -> None:
-        self._counter = BlockCounter(camera=station.camera.name, mm_per_line=MM_PER_LINE)
-        self._stop = threading.Event()
+        super().__init__(station, period_s=PERIOD_S)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-    def blocks(self) -> Iterator[Block]:
-        while not self._stop.wait(PERIOD_S):
-            pixels = picture(self._counter.next_line)
-            yield self._counter.block(pixels, host_ns=time.monotonic_ns())
-
-    def stop(self) -> None:
-        self._stop.set()
+    def picture(self, first_line: int) -> NDArray[np.uint8]:
+        noise = np.random.default_rng((os.getpid(), first_line))  # a camera sends no line twice
+        pixels = noise.integers(105, 136, (LINES, WIDTH), np.uint8)
+        lines = np.arange(first_line, first_line + LINES)
+        pixels[lines % 25 < 7, 10:20] = 20
+        pixels[lines % 300 < 200, 40:46] = 20
+        return pixels
 
 
 def run(folder: Path, address: str) -> None:

@@ -144,6 +144,21 @@ def test_a_camera_goes_on_after_each_death_until_there_are_too_many() -> None:
     assert source.stats["lines_lost"] == lost
 
 
+def test_a_camera_that_is_deaf_to_the_next_process_is_opened_once_more(tmp_path: Path) -> None:
+    source, taken = tape(period_s=0.005, plays=tmp_path), []
+    with source:
+        for block in source.blocks():
+            taken.append(block)
+            if len(taken) == 20:
+                os.kill(source._child.pid, signal.SIGKILL)
+            if len(taken) > 20 and not block.lost:
+                source.stop()
+    assert_contiguous(taken)
+    assert len(list(tmp_path.iterdir())) == 3
+    assert source.stats["acquisition_deaths"] == 2
+    assert source.stats["lines_lost"] == sum(b.lines.lines for b in taken if b.lost) > 0
+
+
 def test_the_death_of_another_source_ends_the_coil() -> None:
     taken = []
     paced = SIMULATOR | {"length_m": 100.0, "pace": True, "speed_m_s": 5.0}
