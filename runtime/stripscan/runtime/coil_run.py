@@ -24,6 +24,7 @@ from stripscan.runtime.station import Station
 from stripscan.runtime.station_model import LoadedModel
 from stripscan.runtime.store import CoilRecord, Store
 from stripscan.runtime.store_records import CoilStatus, Stat
+from stripscan.runtime.strip_view import Sight, StripView
 from stripscan.runtime.trust import BlockTrust
 
 logger = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ class CoilRun:
         counted: Counts that run on from coil to coil, read at head and tail.
         lines_before: Lines that passed since the coil before it, where coils come one by one.
         figures: Where it is counted what was found.
+        view: Where the strip is shown.
         on_progress: Called after each band.
     """
 
@@ -86,11 +88,13 @@ class CoilRun:
         counted: Callable[[], Mapping[str, int]],
         lines_before: int | None,
         figures: LineFigures,
+        view: StripView,
         on_progress: Callable[[Progress], None],
     ) -> None:
         self._plan = coil
         self._lines_before = lines_before
         self._figures = figures
+        self._view = view
         self._on_progress = on_progress
         self._coil = coil.id
         self._station = station
@@ -216,7 +220,18 @@ class CoilRun:
             ledger = self._cover(*outcome.coverage)
         self._ledger = ledger
         self._figures.keep(outcome)
+        self._show(outcome)
         _announce(repeats)
+
+    def _show(self, outcome: Outcome) -> None:
+        if outcome.thumb is not None and outcome.coverage:
+            sight = Sight(
+                coil=self._coil,
+                pixels=outcome.thumb,
+                width_px=self._width_px,
+                coverage=outcome.coverage,
+            )
+            self._view.keep(sight)
 
     def _cover(self, *intervals: CoverageInterval) -> list[CoverageInterval]:
         """Store intervals and return the end of the ledger, valid once they are committed."""

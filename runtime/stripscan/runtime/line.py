@@ -235,6 +235,7 @@ class Line:
             counted=self._counted,
             lines_before=lines_before,
             figures=self._supervisor.figures,
+            view=self._supervisor.view,
             on_progress=self._show,
         )
         self._coil = coil.id
