@@ -23,7 +23,7 @@ def serve(
     usual = "WARNING" if messages.is_terminal else "INFO"
     configure_logging(log_level or usual, as_json=log_json)
     with needs_extra("web", "stripscan serve"):
-        from stripscan.runtime.web.serve import serve as serve_page
+        from stripscan.runtime.web.serve import serve as serve_page  # noqa: PLC0415 - an optional package
     config = load_station(station)
 
     def ready(url: str, has_users: bool) -> None:

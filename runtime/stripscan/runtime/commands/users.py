@@ -10,6 +10,7 @@ from rich.table import Table
 
 from stripscan.contract.errors import ConfigError
 from stripscan.runtime.station import load_station
+from stripscan.runtime.web.roles import Role
 from stripscan.terminal.console import results, say
 from stripscan.terminal.extras import needs_extra
 
@@ -40,9 +41,8 @@ def add(
 ) -> None:
     """Add a user, or change its role and password; asks for the password, or reads a line."""
     accounts = _accounts(station)
-    from stripscan.runtime.web.accounts import Role
-
     accounts.add(name, Role[role.name], _password())
+    accounts.note("user added", f"{name} as {role}")
     say(f"{name} may log in as {role}")
 
 
@@ -58,14 +58,18 @@ def list_users(station: At = _STATION) -> None:
 @users.command()
 def remove(name: Name, station: At = _STATION) -> None:
     """Remove a user with its sessions and tokens."""
-    _accounts(station).remove(name)
+    accounts = _accounts(station)
+    accounts.remove(name)
+    accounts.note("user removed", name)
     say(f"{name} is removed")
 
 
 @users.command()
 def logout(name: Name, station: At = _STATION) -> None:
     """End all sessions of a user."""
-    _accounts(station).close_sessions(name)
+    accounts = _accounts(station)
+    accounts.close_sessions(name)
+    accounts.note("user logged out", name)
     say(f"{name} is logged out everywhere")
 
 
@@ -80,15 +84,18 @@ def token(
     accounts = _accounts(station)
     if revoke:
         accounts.remove_token(name, label)
+        accounts.note("token revoked", f"{label} of {name}")
         say(f"the token {label} of {name} is taken back")
     else:
-        results.print(accounts.add_token(name, label), soft_wrap=True, markup=False)
+        made = accounts.add_token(name, label)
+        accounts.note("token made", f"{label} of {name}")
+        results.print(made, soft_wrap=True, markup=False)
 
 
 def _accounts(station: Path) -> "Accounts":
     with needs_extra("web", "stripscan users"):
-        from stripscan.runtime.web.accounts import Accounts
-        from stripscan.runtime.web.database import WebDatabase
+        from stripscan.runtime.web.accounts import Accounts  # noqa: PLC0415 - an optional package
+        from stripscan.runtime.web.database import WebDatabase  # noqa: PLC0415 - the same
     web = load_station(station).web
     return Accounts(WebDatabase(web.database), session_hours=web.session_hours)
 

@@ -6,12 +6,12 @@ tokens as SHA-256 of 256 random bits: whoever reads the file can neither log in 
 
 import hashlib
 import hmac
+import os
 import re
 import secrets
 import threading
 import time
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -19,6 +19,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from stripscan.contract.errors import ConfigError
 from stripscan.runtime.web.database import WebDatabase, now
+from stripscan.runtime.web.roles import Role
 
 MIN_PASSWORD_CHARS: Final = 10
 MAX_PASSWORD_CHARS: Final = 256
@@ -28,14 +29,6 @@ TOKEN_MARK: Final = "strw_"  # noqa: S105 - no secret
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
 _TOUCH_S: Final = 60
 _AT_ONCE: Final = 2
-
-
-class Role(IntEnum):
-    """What somebody may do; each may do what those before it may."""
-
-    VIEWER = 1  # look on
-    REVIEWER = 2  # judge defects, acknowledge alarms
-    ENGINEER = 3  # take out relabel sets, read the audit log
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +62,10 @@ class Accounts:
         # A hash takes 64 MiB and a core; strangers must not take more of the station than this.
         self._slots = threading.BoundedSemaphore(_AT_ONCE)
         self._nobody = self._hasher.hash(secrets.token_hex())
+
+    def note(self, action: str, detail: str) -> None:
+        """Write what was done at a terminal of this machine into the audit log."""
+        self._database.note(action, user=f"uid {os.getuid()}", address="terminal", detail=detail)
 
     def any(self) -> bool:
         """Return whether there are users."""

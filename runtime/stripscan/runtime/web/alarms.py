@@ -85,8 +85,12 @@ def _of_coil(view: CoilView, worst: Defect | None) -> Iterator[Alarm]:
     blind = [t for t in view.totals if t.status in {CoverageStatus.DROPPED, CoverageStatus.UNKNOWN}]
     if metres := sum(t.length_m for t in blind):
         stretches = sum(span.status in {t.status for t in blind} for span in view.coverage)
-        values = {"metres": round(metres, 2), "stretches": stretches}
-        yield Alarm(key=f"gap:{coil}:{stretches}", kind="gap", level="warning", values=values)
+        yield Alarm(
+            key=f"gap:{coil}:{stretches}",
+            kind="gap",
+            level="warning",
+            values={"metres": round(metres, 2), "stretches": stretches},
+        )
     if view.grading and view.grading.grade == "hold":
         reason = view.grading.reasons[0].text if view.grading.reasons else ""
         key, values = f"hold:{coil}", {"reason": reason}

@@ -100,4 +100,4 @@ def _invalid(_request: Request, error: Exception) -> JSONResponse:
     """Say what is wrong without the value, which may be a password or no JSON."""
     problems = error.errors() if isinstance(error, RequestValidationError) else []
     told = [{"loc": each["loc"], "msg": each["msg"]} for each in problems]
-    return JSONResponse({"detail": told}, status_code=HTTPStatus.UNPROCESSABLE_CONTENT)
+    return JSONResponse({"detail": told}, status_code=HTTPStatus.UNPROCESSABLE_ENTITY)

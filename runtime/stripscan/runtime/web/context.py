@@ -6,12 +6,13 @@ from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException, Request
 
-from stripscan.runtime.web.accounts import Accounts, Identity, Role
+from stripscan.runtime.web.accounts import Accounts, Identity
 from stripscan.runtime.web.database import WebDatabase
 from stripscan.runtime.web.limits import LoginLimit
 from stripscan.runtime.web.live import Hub
 from stripscan.runtime.web.reading import Reader
 from stripscan.runtime.web.reviews import Reviews
+from stripscan.runtime.web.roles import Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

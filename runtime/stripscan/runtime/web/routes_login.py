@@ -7,9 +7,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from stripscan.runtime.web.accounts import MAX_PASSWORD_CHARS, Role
+from stripscan.runtime.web.accounts import MAX_PASSWORD_CHARS
 from stripscan.runtime.web.context import Asker, Context, With, address_of, needs
 from stripscan.runtime.web.gate import CSRF_HEADER, cookie_of
+from stripscan.runtime.web.roles import Role
 
 router = APIRouter(prefix="/api")
 

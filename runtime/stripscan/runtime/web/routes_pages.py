@@ -14,8 +14,8 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from stripscan.contract.classes import NEU_CLASSES
-from stripscan.runtime.web.accounts import Role
 from stripscan.runtime.web.context import Asker, Context, With
+from stripscan.runtime.web.roles import Role
 from stripscan.runtime.web.routes_login import LOGIN_COOKIE, login_token, set_cookie
 
 router = APIRouter(include_in_schema=False)

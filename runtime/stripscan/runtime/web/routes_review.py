@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from stripscan.runtime.web.accounts import Role
 from stripscan.runtime.web.context import Asker, Context, With, address_of, needs
 from stripscan.runtime.web.reading import known_coil
 from stripscan.runtime.web.relabel import relabel_zip
 from stripscan.runtime.web.reviews import Review
+from stripscan.runtime.web.roles import Role
 from stripscan.runtime.web.routes_coils import Coil
 
 router = APIRouter(prefix="/api")
@@ -108,7 +108,7 @@ def _class_name(given: GivenReview, context: Context) -> str:
         return found[0].class_name
     if given.class_name not in names:
         raise HTTPException(
-            HTTPStatus.UNPROCESSABLE_CONTENT, f"class_name is one of {', '.join(names)}"
+            HTTPStatus.UNPROCESSABLE_ENTITY, f"class_name is one of {', '.join(names)}"
         )
     return given.class_name
 
