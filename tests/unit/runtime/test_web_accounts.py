@@ -11,8 +11,7 @@ from stripscan.runtime.web.accounts import Accounts
 from stripscan.runtime.web.database import WebDatabase
 from stripscan.runtime.web.limits import PER_ACCOUNT, PER_ADDRESS, WINDOW_S, LoginLimit
 from stripscan.runtime.web.roles import Role
-
-PASSWORD = "correct horse battery"
+from unit.runtime.web_samples import PASSWORD
 
 
 def accounts(path: Path, hours: float = 12.0) -> Accounts:

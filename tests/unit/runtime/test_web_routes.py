@@ -299,5 +299,3 @@ def test_files_are_sent_once(viewer: TestClient) -> None:
     first = viewer.get("/static/style.css")
     again = viewer.get("/static/style.css", headers={"If-None-Match": first.headers["etag"]})
     assert (first.status_code, again.status_code) == (200, 304)
-
-

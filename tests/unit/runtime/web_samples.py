@@ -19,7 +19,7 @@ from stripscan.runtime.store_records import CoilStatus
 from stripscan.runtime.web.app import create_app
 from stripscan.runtime.web.database import WebDatabase
 
-PASSWORD = "correct horse battery"
+PASSWORD = "correct horse battery"  # noqa: S105 - of tests alone
 LENGTH_M = 100.0
 
 STATION = """\
@@ -117,15 +117,15 @@ def put_coil(
         for defect in found:
             store.put_defect(defect)
             if pictures:
-                runs = [[defect.first_line + k, defect.first_px, defect.last_px + 1] for k in range(20)]
+                runs = [
+                    [defect.first_line + k, defect.first_px, defect.last_px + 1] for k in range(20)
+                ]
                 store.add_runs(coil, defect.number, np.array(runs))
                 store.put_picture(coil, defect.number, a_picture(defect))
         for interval in _coverage():
             store.put_coverage(coil, interval)
         if status != "running":
-            store.finish_coil(
-                coil, ended_at=started_at, status=status, length_m=LENGTH_M, stats={}
-            )
+            store.finish_coil(coil, ended_at=started_at, status=status, length_m=LENGTH_M, stats={})
             store.put_grading(_grading(coil))
     return found
 

@@ -7,7 +7,6 @@ from stripscan.contract.defect import Defect
 from stripscan.runtime.web.alarms import alarms
 from stripscan.runtime.web.reading import (
     CoilView,
-    Filter,
     Reader,
     UnavailableError,
     UnknownError,
@@ -23,7 +22,8 @@ LATEST: Final = 12
 FRESH: Final = 500
 """Defects that are added to a map at once; more come with the whole map, which pages ask for."""
 
-_CRITICAL: Final = Filter(severities=frozenset({"critical"}))
+_STORE_TURNS: Final = 4
+"""Every so many looks the store is read: it may hold 200,000 defects of a coil."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,8 @@ class Watch:
         self._reader = reader
         self._reviews = reviews
         self._after = 0
+        self._turn = 0
+        self._coil = ""
         self._seen = ("", 0)  # the coil, and the last of its defects
         self._pictures: dict[tuple[str, int, int], dict[str, Any] | None] = {}
 
@@ -64,43 +66,47 @@ class Watch:
         bands = self._upstream.strip(self._after) if status else []
         if bands:
             self._after = int(bands[-1]["number"])
-        state: dict[str, Any] = {"station": status}
+        running = _running(status)
+        stored: dict[str, Any] = {}
+        fresh: list[Defect] = []
+        if self._turn % _STORE_TURNS == 0 or running != self._coil:
+            self._coil = running
+            stored, fresh = self._stored(status, running)
+        self._turn += 1
+        shown = running or self._seen[0]
+        return Look(
+            state={"station": status, **stored},
+            bands=[band for band in bands if band.get("coil") == shown],
+            fresh=_placed(fresh),
+        )
+
+    def _stored(
+        self, status: dict[str, Any] | None, running: str
+    ) -> tuple[dict[str, Any], list[Defect]]:
+        """Return what the store tells, and the defects that were not seen before."""
+        state: dict[str, Any] = {"store": ""}
         view, worst = None, None
-        newest: list[Defect] = []
+        fresh: list[Defect] = []
         try:
-            view = self._view(status)
-            if view is not None:
-                newest = self._newest(view.record.id, Filter(), FRESH)
-                worst = next(iter(self._newest(view.record.id, _CRITICAL, 1)), None)
+            # Between coils the one before is shown on.
+            coil = running or self._reader.latest()
+            if coil:
+                view = self._reader.coil(coil)
+                newest = self._reader.newest(coil, FRESH)
+                critical = self._reader.newest(coil, 1, severity="critical")
+                worst = critical[0] if critical else None
                 state["coil"] = shown_view(view)
                 state["latest"] = self._with_pictures(view, newest[:LATEST])
+                fresh = self._fresh(coil, newest)
         except (UnavailableError, UnknownError) as error:
             state["store"] = str(error)
-        else:
-            state["store"] = ""
-        seen = self._reviews.acknowledged()
-        state["alarms"] = alarms(status, view, worst, seen)
-        coil = view.record.id if view else ""
-        bands = [band for band in bands if band.get("coil") == coil]
-        return Look(state=state, bands=bands, fresh=_placed(self._fresh(coil, newest)))
+        state["alarms"] = alarms(status, view, worst, self._reviews.acknowledged())
+        return state, fresh
 
     def _fresh(self, coil: str, newest: list[Defect]) -> list[Defect]:
-        """Return the defects that were not seen before, from the newest."""
         before = self._seen[1] if self._seen[0] == coil else 0
         self._seen = (coil, newest[0].number if newest else before)
         return [defect for defect in newest if defect.number > before]
-
-    def _view(self, status: dict[str, Any] | None) -> CoilView | None:
-        """Return the coil that runs, or else the one that ran last."""
-        running = (status or {}).get("coil")
-        if isinstance(running, dict) and running.get("id"):
-            return self._reader.coil(str(running["id"]))
-        latest = self._reader.latest()
-        return self._reader.coil(latest.id) if latest else None
-
-    def _newest(self, coil: str, which: Filter, limit: int) -> list[Defect]:
-        _, page = self._reader.page(coil, which, sort="number", falling=True, offset=0, limit=limit)
-        return page
 
     def _with_pictures(self, view: CoilView, defects: list[Defect]) -> list[dict[str, Any]]:
         coil, shown = view.record.id, []
@@ -115,6 +121,12 @@ class Watch:
                 shown.append(shown_defect(defect) | {"picture": picture})
         self._pictures = kept
         return shown
+
+
+def _running(status: dict[str, Any] | None) -> str:
+    """Return the coil that runs; empty where none does."""
+    coil = (status or {}).get("coil")
+    return str(coil.get("id", "")) if isinstance(coil, dict) else ""
 
 
 def _placed(defects: list[Defect]) -> dict[str, list[Any]]:

@@ -32,7 +32,7 @@ Reviewed defects. Take them in with:
 
 masks/: class ids, 0 where a review says that there is no defect, 255 where nobody has said
 anything.
-reviews.json: who said what, and which reviews are left out and why.
+reviews/reviews.json: who said what, and which reviews are left out and why.
 """
 
 
@@ -46,7 +46,7 @@ class LeftOut:
 
 
 def relabel_zip(store: Store, reviews: Iterable[Review]) -> bytes:
-    """Return a zip of ``images/``, ``masks/`` and ``reviews.json``.
+    """Return a zip of ``images/``, ``masks/`` and ``reviews/reviews.json``.
 
     Args:
         store: Where pictures and masks are.
@@ -72,7 +72,7 @@ def relabel_zip(store: Store, reviews: Iterable[Review]) -> bytes:
             "reviews": [asdict(review) for review in kept],
             "left_out": [asdict(each) for each in left_out],
         }
-        archive.writestr("reviews.json", json.dumps(record, ensure_ascii=False, indent=1))
+        archive.writestr("reviews/reviews.json", json.dumps(record, ensure_ascii=False, indent=1))
         archive.writestr("README.txt", _README.format(mm_per_px=pitch_mm))
     return packed.getvalue()
 
