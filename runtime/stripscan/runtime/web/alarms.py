@@ -1,12 +1,14 @@
 """What somebody in the control room must see now."""
 
-from collections.abc import Iterator, Mapping
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from stripscan.contract.coverage import CoverageStatus
 from stripscan.contract.defect import Defect
 from stripscan.runtime.line_state import LineState
+from stripscan.runtime.web.database import now
 from stripscan.runtime.web.reading import CoilView
 
 
@@ -29,23 +31,42 @@ class Alarm:
     seen_by: str = ""
 
 
-def alarms(
-    status: Mapping[str, Any] | None,
-    view: CoilView | None,
-    worst: Defect | None,
-    seen: Mapping[str, str],
-) -> list[dict[str, Any]]:
-    """Return the alarms of this moment as JSON types, the loudest first.
+class Banner:
+    """Tells which alarms there are, and since when those of the station itself.
 
     Args:
-        status: What the station tells; None where it does not answer.
-        view: The coil that is shown, if there is one.
-        worst: Its last critical defect, if there is one.
-        seen: Who has acknowledged which alarm.
+        clock: The time, as text.
     """
-    found = [*_of_station(status), *(_of_coil(view, worst) if view else ())]
-    found.sort(key=lambda alarm: alarm.level != "critical")
-    return [asdict(alarm) | {"seen_by": seen.get(alarm.key, "")} for alarm in found]
+
+    def __init__(self, clock: Callable[[], str] = now) -> None:
+        self._clock = clock
+        self._since: dict[str, str] = {}
+
+    def alarms(
+        self,
+        status: Mapping[str, Any] | None,
+        view: CoilView | None,
+        worst: Defect | None,
+        seen: Mapping[str, str],
+    ) -> list[dict[str, Any]]:
+        """Return the alarms of this moment as JSON types, the loudest first.
+
+        Args:
+            status: What the station tells; None where it does not answer.
+            view: The coil that is shown, if there is one.
+            worst: Its last critical defect, if there is one.
+            seen: Who has acknowledged which alarm.
+        """
+        found = [*self._of_station(status), *(_of_coil(view, worst) if view else ())]
+        found.sort(key=lambda alarm: alarm.level != "critical")
+        return [asdict(alarm) | {"seen_by": seen.get(alarm.key, "")} for alarm in found]
+
+    def _of_station(self, status: Mapping[str, Any] | None) -> Iterator[Alarm]:
+        # Who has seen one outage has not seen the next: each has the time of its beginning.
+        found = list(_of_station(status))
+        self._since = {alarm.key: self._since.get(alarm.key) or self._clock() for alarm in found}
+        for alarm in found:
+            yield dataclasses.replace(alarm, key=f"{alarm.key}@{self._since[alarm.key]}")
 
 
 def _of_station(status: Mapping[str, Any] | None) -> Iterator[Alarm]:

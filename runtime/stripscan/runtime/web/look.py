@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from stripscan.contract.defect import Defect
-from stripscan.runtime.web.alarms import alarms
+from stripscan.runtime.web.alarms import Banner
 from stripscan.runtime.web.reading import (
     CoilView,
     Reader,
@@ -54,6 +54,7 @@ class Watch:
         self._upstream = upstream
         self._reader = reader
         self._reviews = reviews
+        self._banner = Banner()
         self._after = 0
         self._turn = 0
         self._coil = ""
@@ -100,7 +101,7 @@ class Watch:
                 fresh = self._fresh(coil, newest)
         except (UnavailableError, UnknownError) as error:
             state["store"] = str(error)
-        state["alarms"] = alarms(status, view, worst, self._reviews.acknowledged())
+        state["alarms"] = self._banner.alarms(status, view, worst, self._reviews.acknowledged())
         return state, fresh
 
     def _fresh(self, coil: str, newest: list[Defect]) -> list[Defect]:

@@ -6,8 +6,10 @@ import { Strip } from "./strip.js";
 const strip = new Strip($("strip"));
 const map = new CoilMap($("map"));
 const SILENCE_MS = 4000;
+const LOSS_MEMORY_MS = 10_000; // as long as the station itself counts as degraded
 let coil = null, station = null, latest = [], alarms = [], storeTrouble = "";
 let heard = 0, connected = false;
+let lostBefore = Infinity, losingSince = -Infinity;
 
 const text = (id, value) => { const e = $(id); if (e.textContent !== value) e.textContent = value; };
 
@@ -19,11 +21,15 @@ function showStation() {
   text("speed", station ? number(station.speed_m_s * 60) : "–");
   text("latency", station ? number(station.latency_p99_ms) : "–");
   text("median", station?.latency_p50_ms != null ? t("live.median", { ms: number(station.latency_p50_ms) }) : "");
-  const losing = station && (station.dropped_blocks > 0 || station.lost_lines > 0);
+  const lost = station ? station.dropped_blocks + station.lost_lines : 0;
+  if (lost > lostBefore) losingSince = performance.now();
+  lostBefore = lost;
+  const losing = performance.now() - losingSince < LOSS_MEMORY_MS;
   text("camera", station ? t(losing ? "live.camera_losing" : "live.camera_good") : "–");
-  text("losses", losing
+  text("losses", lost
     ? t("live.losses", { blocks: number(station.dropped_blocks), lines: number(station.lost_lines) }) : "");
-  $("tile-camera").classList.toggle("bad", Boolean(losing));
+  $("tile-camera").classList.toggle("bad", losing);
+  $("tile-camera").classList.toggle("warn", lost > 0);
 }
 
 function showCoil() {
@@ -150,6 +156,6 @@ function connect() {
     source.addEventListener(name, (event) => { heard = performance.now(); act(JSON.parse(event.data)); });
   }
 }
-setInterval(showLink, 500);
+setInterval(() => { showLink(); showStation(); }, 500);
 setInterval(wholeMap, 20_000);
 connect();
