@@ -185,7 +185,8 @@ class Reader:
         places = self._places(coil)
         found = which.chosen(places)
         keys = [key[found] for key in _SORTS[sort](places)]
-        order = np.lexsort([places.number[found], *((-key if falling else key) for key in keys)])
+        ways = [-key if falling else key for key in keys]
+        order = np.lexsort((places.number[found], *ways))
         numbers = places.number[found[order[offset : offset + limit]]].tolist()
         by_number = {defect.number: defect for defect in self.defects(coil, numbers)}
         return len(found), [by_number[n] for n in numbers if n in by_number]
