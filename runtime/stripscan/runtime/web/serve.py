@@ -45,7 +45,6 @@ def serve(station: Station, *, on_ready: Callable[[str, bool], None]) -> None:
     app = create_app(station, database)
     with suppress(OSError):  # inspection comes first, on a machine that has both
         os.nice(_NICENESS)
-    listening = _listening(web)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -64,10 +63,11 @@ def serve(station: Station, *, on_ready: Callable[[str, bool], None]) -> None:
             f"certificate or key in [web] cannot be used: {error}: give PEM files that belong "
             "together"
         ) from error
-    host, port = listening.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    on_ready(f"{'https' if web.certificate else 'http'}://{shown}:{port}", has_users)
-    asyncio.run(uvicorn.Server(config).serve(sockets=[listening]))
+    with _listening(web) as listening:
+        host, port = listening.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        on_ready(f"{'https' if web.certificate else 'http'}://{shown}:{port}", has_users)
+        asyncio.run(uvicorn.Server(config).serve(sockets=[listening]))
 
 
 def _listening(web: WebSection) -> socket.socket:
