@@ -124,9 +124,12 @@ class DefectReading:
         if min_area_mm2 is not None:
             wanted.append(own.area_mm2 >= min_area_mm2)
         keys = _ORDERS[order]
-        if after is not None:
+        found = sa.select(DEFECT).order_by(*keys).limit(limit)
+        if after is not None and order == "newest":
+            wanted.append(own.number < after)
+        elif after is not None:
             wanted.append(sa.tuple_(*keys) > sa.tuple_(*self._keys(coil, after, keys)))
-        found = sa.select(DEFECT).where(*wanted).order_by(*keys).limit(limit)
+        found = found.where(*wanted)
         return tuple(defect_of(row) for row in self._all(found))
 
     def some_defects(self, coil: str, numbers: Iterable[int]) -> tuple[Defect, ...]:
@@ -199,7 +202,7 @@ def _index(column: sa.ColumnElement[str], names: Sequence[str]) -> sa.ColumnElem
 _RANK: Final = _index(DEFECT.c.severity, SEVERITIES)
 _ORDERS: Final[dict[Order, tuple[sa.ColumnElement[Any], ...]]] = {
     "number": (DEFECT.c.number,),
-    "newest": (-DEFECT.c.number,),
+    "newest": (DEFECT.c.number.desc(),),  # the primary key, read backwards
     "along": (DEFECT.c.along_start_m, DEFECT.c.number),
     "area": (-DEFECT.c.area_mm2, DEFECT.c.number),
     "severity": (_RANK, -DEFECT.c.area_mm2, DEFECT.c.number),

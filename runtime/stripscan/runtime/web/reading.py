@@ -202,8 +202,10 @@ class Reader:
 
         The density counts all that are meant, over ``DENSITY_BINS`` stretches of the coil.
         """
-        length_m = self.coil(coil).length_m
         places = self._places(coil)
+        with self.store() as store:
+            record = known_coil(store, coil)
+            length_m = known_length_m(record, store.coverage(coil), ())
         found = which.chosen(places)
         middle_m = (places.along_start_m[found] + places.along_end_m[found]) / 2
         bins = (middle_m * (DENSITY_BINS / max(length_m, 1e-9))).astype(np.int64)
