@@ -185,8 +185,9 @@ class Reader:
         places = self._places(coil)
         found = which.chosen(places)
         keys = [key[found] for key in _SORTS[sort](places)]
-        ways = [-key if falling else key for key in keys]
-        order = np.lexsort((places.number[found], *ways))
+        ways: list[NDArray[Any]] = [places.number[found]]
+        ways += [-key if falling else key for key in keys]
+        order = np.lexsort(ways)
         numbers = places.number[found[order[offset : offset + limit]]].tolist()
         by_number = {defect.number: defect for defect in self.defects(coil, numbers)}
         return len(found), [by_number[n] for n in numbers if n in by_number]
