@@ -164,7 +164,7 @@ def timed(read: Callable[[], object], repeats: int) -> dict[str, float]:
         start = time.perf_counter()
         read()
         took_ms.append((time.perf_counter() - start) * 1e3)
-    return {"p50_ms": float(np.median(took_ms)), "max_ms": max(took_ms)}
+    return {"min_ms": min(took_ms), "p50_ms": float(np.median(took_ms)), "max_ms": max(took_ms)}
 
 
 def measure_store(place: Path | str, count: int, repeats: int) -> dict[str, object]:

@@ -21,6 +21,7 @@ from stripscan.runtime.commands.report import report
 from stripscan.runtime.commands.run import run
 from stripscan.runtime.commands.serve import serve
 from stripscan.runtime.commands.simulate import simulate
+from stripscan.runtime.commands.store import store
 from stripscan.runtime.commands.users import users
 from stripscan.terminal.errors import guard
 from stripscan.train.commands.data import data
@@ -49,6 +50,7 @@ app.command()(cameras)
 app.command()(simulate)
 app.command()(report)
 app.command()(regrade)
+app.add_typer(store, name="store")
 app.command()(doctor)
 app.command()(plan)
 app.command()(demo)

@@ -28,6 +28,7 @@ from stripscan.runtime.station_model import (
     station_engine,
 )
 from stripscan.runtime.store import Store
+from stripscan.runtime.store_keeper import StoreKeeper
 from stripscan.runtime.supervision import Supervisor
 from stripscan.runtime.systemd import Notifier
 
@@ -126,6 +127,7 @@ def _warmed_up(
     shutdown.on_request(opened.stop)
     store = stack.enter_context(Store.open(station.store.path))
     recover_coils(store, rules)
+    stack.enter_context(StoreKeeper(station.store))
     source = stack.enter_context(opened)
     tile_grid(station, bundle.manifest, width_px=source.width_px)
     line = Line(

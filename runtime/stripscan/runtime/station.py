@@ -23,17 +23,12 @@ from stripscan.runtime.station_sources import (
     SourceSection,
     VideoSource,
 )
+from stripscan.runtime.station_store import StoreSection
 from stripscan.runtime.station_web import WebSection
 from stripscan.runtime.toml_file import parse_toml, text_of
 
 DEFAULT_BUNDLE = "default"
 """What ``bundle.path`` says for the bundle that comes with stripscan."""
-
-
-class StoreSection(Section):
-    """Where defects are kept."""
-
-    path: RelPath = Path("stripscan.db")
 
 
 def _list_of_paths(given: object) -> object:

@@ -45,6 +45,8 @@ class Backend:
 
     def roll_back(self) -> None:
         """End a transaction without a trace; no harm where there is none any more."""
+        if self.connection.invalidated:  # the server is gone, and the transaction with it
+            return
         with self.errors():
             # A full disk may have rolled back already, which the driver knows.
             self.connection.connection.rollback()

@@ -30,6 +30,7 @@ Order = Literal["number", "newest", "along", "area", "severity"]
 OTHER: Final = 255
 """Index in a ``DefectMap`` of a class or severity that is none of its names."""
 
+_SEVERITIES: Final = (*SEVERITIES, "ignore")  # the last by a rule alone
 _FIGURES: Final = (
     *("along_start_m", "along_end_m", "across_left_mm", "across_right_mm"),
     *("area_mm2", "confidence"),
@@ -66,7 +67,7 @@ class DefectMap:
     class_index: NDArray[np.uint8]
     severity_index: NDArray[np.uint8]
     classes: tuple[str, ...]
-    severities: tuple[str, ...] = SEVERITIES
+    severities: tuple[str, ...] = _SEVERITIES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +84,7 @@ class DefectReading:
     """What a store tells of defects without reading all of them."""
 
     name: str
-    _backend: Backend
+    backend: Backend
     _all: Callable[[sa.Executable], list[dict[str, Any]]]
 
     def defect_page(
@@ -168,9 +169,9 @@ class DefectReading:
         rows = self._all(sa.select(COIL.c.classes).where(COIL.c.id == coil))
         names = tuple(c.name for c in load_classes(rows[0]["classes"])) if rows else ()
         code = DEFECT.c.number * 65536 + _index(DEFECT.c.class_name, names) * 256
-        code += _index(DEFECT.c.severity, SEVERITIES)
-        with self._backend.errors():
-            columns = _columns(self._backend.connection, coil, code)
+        code += _index(DEFECT.c.severity, _SEVERITIES)
+        with self.backend.errors():
+            columns = _columns(self.backend.connection, coil, code)
         columns = columns[:, np.argsort(columns[0])]
         codes = columns[0].astype(np.int64)
         return DefectMap(
@@ -199,7 +200,7 @@ def _index(column: sa.ColumnElement[str], names: Sequence[str]) -> sa.ColumnElem
     return sa.case({name: i for i, name in enumerate(names)}, value=column, else_=OTHER)
 
 
-_RANK: Final = _index(DEFECT.c.severity, SEVERITIES)
+_RANK: Final = _index(DEFECT.c.severity, _SEVERITIES)
 _ORDERS: Final[dict[Order, tuple[sa.ColumnElement[Any], ...]]] = {
     "number": (DEFECT.c.number,),
     "newest": (DEFECT.c.number.desc(),),  # the primary key, read backwards

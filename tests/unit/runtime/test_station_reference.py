@@ -18,7 +18,6 @@ from stripscan.runtime.station import (
     ReportSection,
     Station,
     StitchSection,
-    StoreSection,
     TritonSection,
     load_station,
 )
@@ -29,6 +28,7 @@ from stripscan.runtime.station_pipeline import PipelineSection
 from stripscan.runtime.station_rolls import RollRepeatSection, RollSection
 from stripscan.runtime.station_rules import RulesSection
 from stripscan.runtime.station_sources import FolderSource, SimulatorSource, VideoSource
+from stripscan.runtime.station_store import StoreSection
 from stripscan.runtime.station_web import WebSection
 
 PAGE = Path(__file__).parents[3] / "docs/reference/station.md"

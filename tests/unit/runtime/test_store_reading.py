@@ -17,6 +17,7 @@ from unit.runtime.test_store import COIL, a_defect
 
 __all__ = ["place"]
 
+WORST = (*SEVERITIES, "ignore")
 NAMES = [c.name for c in NEU_CLASSES]
 
 
@@ -30,7 +31,7 @@ def defects(count: int) -> list[Defect]:
             a_defect(
                 number,
                 class_name=str(rng.choice([*NAMES, "of another bundle"])),
-                severity=str(rng.choice([*SEVERITIES, "odd"])),
+                severity=str(rng.choice([*SEVERITIES, "ignore", "odd"])),
                 along_start_m=start,
                 along_end_m=start + rng.exponential(2.0),
                 across_left_mm=left,
@@ -53,7 +54,7 @@ def filled(place: Path | str, found: list[Defect]) -> Store:
 
 
 def rank(defect: Defect) -> int:
-    return SEVERITIES.index(defect.severity) if defect.severity in SEVERITIES else OTHER
+    return WORST.index(defect.severity) if defect.severity in WORST else OTHER
 
 
 KEYS = {

@@ -30,7 +30,9 @@ def regrade(
     coils: Annotated[
         list[str] | None, typer.Argument(help="The coils, or 'latest'.", show_default=False)
     ] = None,
-    store: Annotated[Path, typer.Option(help="The store.")] = Path("stripscan.db"),
+    store: Annotated[
+        str, typer.Option(help="The store: a file, or a PostgreSQL URL.")
+    ] = "stripscan.db",
     rules: Annotated[
         str, typer.Option(help="The rules file; 'default' is the one that comes with stripscan.")
     ] = DEFAULT_RULES,
