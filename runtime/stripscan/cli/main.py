@@ -19,8 +19,10 @@ from stripscan.runtime.commands.predict import predict
 from stripscan.runtime.commands.regrade import regrade
 from stripscan.runtime.commands.report import report
 from stripscan.runtime.commands.run import run
+from stripscan.runtime.commands.serve import serve
 from stripscan.runtime.commands.simulate import simulate
 from stripscan.runtime.commands.store import store
+from stripscan.runtime.commands.users import users
 from stripscan.terminal.errors import guard
 from stripscan.train.commands.data import data
 from stripscan.train.commands.train import train
@@ -41,6 +43,8 @@ app.add_typer(bundle, name="bundle")
 app.command()(export)
 app.command()(run)
 app.add_typer(coil, name="coil")
+app.command()(serve)
+app.add_typer(users, name="users")
 app.add_typer(flat_field, name="flat-field")
 app.command()(cameras)
 app.command()(simulate)

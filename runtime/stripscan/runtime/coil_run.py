@@ -24,6 +24,7 @@ from stripscan.runtime.station import Station
 from stripscan.runtime.station_model import LoadedModel
 from stripscan.runtime.store import CoilRecord, Store
 from stripscan.runtime.store_records import CoilStatus, Stat
+from stripscan.runtime.strip_view import Sight, StripView
 from stripscan.runtime.trust import BlockTrust
 from stripscan.runtime.wall_clock import CoilClock, WallClock, utc_now
 
@@ -72,6 +73,7 @@ class CoilRun:
         counted: Counts that run on from coil to coil, read at head and tail.
         lines_before: Lines that passed since the coil before it, where coils come one by one.
         figures: Where it is counted what was found.
+        view: Where the strip is shown.
         on_progress: Called after each band.
         wall: The time of day.
     """
@@ -91,12 +93,14 @@ class CoilRun:
         counted: Callable[[], Mapping[str, int]],
         lines_before: int | None,
         figures: LineFigures,
+        view: StripView,
         on_progress: Callable[[Progress], None],
         wall: WallClock = utc_now,
     ) -> None:
         self._plan = coil
         self._lines_before = lines_before
         self._figures = figures
+        self._view = view
         self._on_progress = on_progress
         self._coil = coil.id
         self._station = station
@@ -228,6 +232,7 @@ class CoilRun:
         self._ledger = ledger
         self._count(defects)
         self._figures.keep(outcome)
+        self._show(outcome)
         _announce(repeats)
 
     def _count(self, defects: Iterable[Defect]) -> None:
@@ -239,6 +244,16 @@ class CoilRun:
                 self._tally.add(defect)
         if self._ledger:
             self._tally.passed(self._ledger[-1].along_end_m)
+
+    def _show(self, outcome: Outcome) -> None:
+        if outcome.thumb is not None and outcome.coverage:
+            sight = Sight(
+                coil=self._coil,
+                pixels=outcome.thumb,
+                width_px=self._width_px,
+                coverage=outcome.coverage,
+            )
+            self._view.keep(sight)
 
     def _cover(self, *intervals: CoverageInterval) -> list[CoverageInterval]:
         """Store intervals and return the end of the ledger, valid once they are committed."""

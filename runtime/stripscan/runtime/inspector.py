@@ -26,6 +26,7 @@ from stripscan.runtime.segment import Segmenter
 from stripscan.runtime.station import Station
 from stripscan.runtime.stitching import Reach, Step, StreamingLabeller
 from stripscan.runtime.store_records import Picture, Stat
+from stripscan.runtime.strip_view import thinned
 from stripscan.runtime.tracker import Changes, DefectTracker
 from stripscan.runtime.trust import BlockTrust
 from stripscan.runtime.window import LineWindow
@@ -44,6 +45,7 @@ class Outcome:
         coverage: What is now known of the band's lines.
         settled_m: Each defect that ends before this place, in m, was given out as ended.
         host_ns: ``time.monotonic_ns()`` when the last line that the band needed was in memory.
+        thumb: uint8 ``[rows, columns]``, the band in small; None where there is none.
     """
 
     changes: Changes
@@ -51,6 +53,7 @@ class Outcome:
     coverage: tuple[CoverageInterval, ...]
     settled_m: float
     host_ns: int
+    thumb: NDArray[np.uint8] | None = None
 
 
 def classes_of(manifest: Manifest) -> tuple[DefectClass, ...]:
@@ -202,7 +205,8 @@ class CoilInspector:
         self._condition.mask(mask, edges, seen)
         self._edges = np.concatenate([self._edges, edges])
         self._window.push(even[core])
-        return self._outcome(self._labeller.push(mask, score), band.spans, band.host_ns)
+        outcome = self._outcome(self._labeller.push(mask, score), band.spans, band.host_ns)
+        return dataclasses.replace(outcome, thumb=thinned(even[core]))
 
     def _outcome(self, step: Step, spans: tuple[Span, ...], host_ns: int) -> Outcome:
         changes = self._tracker.apply(step, self._metric())

@@ -265,6 +265,7 @@ class Line:
             counted=self._counted,
             lines_before=lines_before,
             figures=self._supervisor.figures,
+            view=self._supervisor.view,
             on_progress=self._show,
             wall=self._wall,
         )

@@ -24,6 +24,7 @@ from stripscan.runtime.station_sources import (
     VideoSource,
 )
 from stripscan.runtime.station_store import StoreSection
+from stripscan.runtime.station_web import WebSection
 from stripscan.runtime.toml_file import parse_toml, text_of
 
 DEFAULT_BUNDLE = "default"
@@ -220,6 +221,7 @@ class Station(Section):
     roll: tuple[RollSection, ...] = Field(default=(), strict=False)
     roll_repeat: RollRepeatSection = RollRepeatSection()
     control: ControlSection | None = None
+    web: WebSection = WebSection()
 
     @model_validator(mode="after")
     def _commands_need_a_live_source(self) -> "Station":
@@ -330,5 +332,6 @@ def _with_absolute_paths(station: Station, folder: Path) -> Station:
         "camera": camera,
         "rules": rules,
         "control": control,
+        "web": station.web.below(folder),
     }
     return station.model_copy(update=parts)

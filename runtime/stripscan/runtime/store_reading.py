@@ -24,14 +24,17 @@ from stripscan.runtime.store_records import load_classes
 from stripscan.runtime.store_rows import defect_of
 from stripscan.runtime.store_tables import COIL, DEFECT
 
-Order = Literal["number", "along", "area", "severity"]
-"""By number; from the head; the largest first; the worst and then the largest first."""
+Order = Literal["number", "newest", "along", "area", "severity"]
+"""By number; the newest first; from the head; the largest first; the worst, then the largest."""
 
 OTHER: Final = 255
 """Index in a ``DefectMap`` of a class or severity that is none of its names."""
 
 _SEVERITIES: Final = (*SEVERITIES, "ignore")  # the last by a rule alone
-_PLACES: Final = ("along_start_m", "along_end_m", "across_left_mm", "across_right_mm")
+_FIGURES: Final = (
+    *("along_start_m", "along_end_m", "across_left_mm", "across_right_mm"),
+    *("area_mm2", "confidence"),
+)
 _BINARY_ARRAY: Final = np.dtype([("bytes", ">i4"), ("value", ">f8")])
 _BINARY_ARRAY_HEAD: Final = 28  # dimensions, flags, type, then length and lower bound of both
 
@@ -46,6 +49,8 @@ class DefectMap:
         along_end_m: Farthest from the head, in m, float64.
         across_left_mm: Nearest to the left edge, in mm, float64.
         across_right_mm: Farthest from the left edge, in mm, float64.
+        area_mm2: Area of the mask in mm², float64.
+        confidence: Mean confidence of the class, 0–1, float64.
         class_index: Index in ``classes``, uint8; ``OTHER`` where it is none of them.
         severity_index: Index in ``severities``, uint8; ``OTHER`` where it is none of them.
         classes: Names of the classes that the bundle can find.
@@ -57,6 +62,8 @@ class DefectMap:
     along_end_m: NDArray[np.float64]
     across_left_mm: NDArray[np.float64]
     across_right_mm: NDArray[np.float64]
+    area_mm2: NDArray[np.float64]
+    confidence: NDArray[np.float64]
     class_index: NDArray[np.uint8]
     severity_index: NDArray[np.uint8]
     classes: tuple[str, ...]
@@ -118,10 +125,27 @@ class DefectReading:
         if min_area_mm2 is not None:
             wanted.append(own.area_mm2 >= min_area_mm2)
         keys = _ORDERS[order]
-        if after is not None:
+        found = sa.select(DEFECT).order_by(*keys).limit(limit)
+        if after is not None and order == "newest":
+            wanted.append(own.number < after)
+        elif after is not None:
             wanted.append(sa.tuple_(*keys) > sa.tuple_(*self._keys(coil, after, keys)))
-        found = sa.select(DEFECT).where(*wanted).order_by(*keys).limit(limit)
+        found = found.where(*wanted)
         return tuple(defect_of(row) for row in self._all(found))
+
+    def some_defects(self, coil: str, numbers: Iterable[int]) -> tuple[Defect, ...]:
+        """Return defects of a coil in the order of their numbers; those not there are left out.
+
+        Args:
+            coil: Its id.
+            numbers: At most some hundred.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        wanted = [int(number) for number in numbers]
+        found = sa.select(DEFECT).where(DEFECT.c.coil == coil, DEFECT.c.number.in_(wanted))
+        return tuple(defect_of(row) for row in self._all(found.order_by(DEFECT.c.number)))
 
     def _keys(
         self, coil: str, number: int, keys: Sequence[sa.ColumnElement[Any]]
@@ -152,7 +176,7 @@ class DefectReading:
         codes = columns[0].astype(np.int64)
         return DefectMap(
             number=codes >> 16,
-            **dict(zip(_PLACES, columns[1:], strict=True)),
+            **dict(zip(_FIGURES, columns[1:], strict=True)),
             class_index=((codes >> 8) & 255).astype(np.uint8),
             severity_index=(codes & 255).astype(np.uint8),
             classes=names,
@@ -179,6 +203,7 @@ def _index(column: sa.ColumnElement[str], names: Sequence[str]) -> sa.ColumnElem
 _RANK: Final = _index(DEFECT.c.severity, _SEVERITIES)
 _ORDERS: Final[dict[Order, tuple[sa.ColumnElement[Any], ...]]] = {
     "number": (DEFECT.c.number,),
+    "newest": (DEFECT.c.number.desc(),),  # the primary key, read backwards
     "along": (DEFECT.c.along_start_m, DEFECT.c.number),
     "area": (-DEFECT.c.area_mm2, DEFECT.c.number),
     "severity": (_RANK, -DEFECT.c.area_mm2, DEFECT.c.number),
@@ -188,13 +213,13 @@ _ORDERS: Final[dict[Order, tuple[sa.ColumnElement[Any], ...]]] = {
 def _columns(
     connection: sa.Connection, coil: str, code: sa.ColumnElement[int]
 ) -> NDArray[np.float64]:
-    """Return ``code`` and the places of a coil's defects, float64 ``[5, n]``, in any order.
+    """Return ``code`` and the figures of a coil's defects, float64 ``[7, n]``, in any order.
 
     A million values one by one are most of the time it takes, so there are few of them: the number
     shares one with class and severity, exact in float64 for numbers below 2³⁷. For the same reason
     SQLAlchemy makes no rows of them, and PostgreSQL is asked for one array, in its binary format.
     """
-    values = [sa.cast(code, sa.REAL), *(DEFECT.c[name] for name in _PLACES)]
+    values = [sa.cast(code, sa.REAL), *(DEFECT.c[name] for name in _FIGURES)]
     if connection.dialect.name == "sqlite":
         found = connection.execute(sa.select(*values).where(DEFECT.c.coil == coil)).cursor
         rows = found.fetchall() if found else ()

@@ -9,6 +9,7 @@ from stripscan.runtime.coil_run import Progress
 from stripscan.runtime.coil_switch import PlannedCoil
 from stripscan.runtime.line_figures import LineFigures
 from stripscan.runtime.line_state import AT_WORK, LineState, StateKeeper
+from stripscan.runtime.strip_view import StripView
 from stripscan.runtime.systemd import Notifier
 
 LOSS_MEMORY_S: Final = 10.0
@@ -31,6 +32,7 @@ class Supervisor:
 
     Attributes:
         figures: What was counted since the start.
+        view: The strip that has just passed.
         coil: The coil under the camera, if there is one.
         bundle: Name and digest of the bundle that inspects, once it is loaded.
         rules: The rules in force, in words.
@@ -47,6 +49,7 @@ class Supervisor:
         self._clock = clock
         self._notifier = notifier or Notifier()
         self.figures = LineFigures()
+        self.view = StripView()
         self.coil: CoilNow | None = None
         self.bundle = ("", "")
         self.rules = ""

@@ -29,6 +29,7 @@ from stripscan.runtime.station_rolls import RollRepeatSection, RollSection
 from stripscan.runtime.station_rules import RulesSection
 from stripscan.runtime.station_sources import FolderSource, SimulatorSource, VideoSource
 from stripscan.runtime.station_store import StoreSection
+from stripscan.runtime.station_web import WebSection
 
 PAGE = Path(__file__).parents[3] / "docs/reference/station.md"
 
@@ -45,6 +46,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[report]": ReportSection,
     "[rules]": RulesSection,
     "[control]": ControlSection,
+    "[web]": WebSection,
     "[[roll]]": RollSection,
     "[roll_repeat]": RollRepeatSection,
     "[pipeline]": PipelineSection,
@@ -70,6 +72,7 @@ TABLES = {
     "roll_repeat",
     "pipeline",
     "source",
+    "web",
 }
 
 

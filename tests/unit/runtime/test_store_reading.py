@@ -59,6 +59,7 @@ def rank(defect: Defect) -> int:
 
 KEYS = {
     "number": lambda d: d.number,
+    "newest": lambda d: -d.number,
     "along": lambda d: (d.along_start_m, d.number),
     "area": lambda d: (-d.area_mm2, d.number),
     "severity": lambda d: (rank(d), -d.area_mm2, d.number),
@@ -113,8 +114,10 @@ def test_map_and_counts_are_those_of_all_defects(place: Path | str) -> None:
         counts = store.counts("4711")
         assert store.defect_map("50%'").number.shape == (0,)
         assert store.counts("none") == ()
+        assert list(store.some_defects("4711", [9, 3, 777])) == [found[2], found[8]]
     assert shown.number.tolist() == [d.number for d in found]
-    for name in ("along_start_m", "along_end_m", "across_left_mm", "across_right_mm"):
+    places = ("along_start_m", "along_end_m", "across_left_mm", "across_right_mm")
+    for name in (*places, "area_mm2", "confidence"):
         assert getattr(shown, name).tolist() == [getattr(d, name) for d in found]
     named = dict(enumerate(shown.classes)) | {OTHER: "of another bundle"}
     assert [named[i] for i in shown.class_index.tolist()] == [d.class_name for d in found]

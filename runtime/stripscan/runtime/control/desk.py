@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from stripscan.contract.errors import CommandError
 from stripscan.runtime.control.bodies import parse_start
@@ -16,6 +16,7 @@ from stripscan.runtime.station_control import is_loopback
 from stripscan.runtime.supervision import Supervisor
 
 _JSON: Final = "application/json"
+_MAX_DIGITS: Final = 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,7 @@ class Request:
     Attributes:
         method: ``GET`` or ``POST``.
         path: Path without query.
+        query: What follows the question mark.
         headers: Names in lower case.
         body: At most some kilobytes.
     """
@@ -32,6 +34,7 @@ class Request:
     method: str
     path: str
     headers: Mapping[str, str]
+    query: str = ""
     body: bytes = b""
 
 
@@ -83,6 +86,7 @@ class Desk:
             "/coils": ("POST", self._start),
             "/coils/end": ("POST", self._end),
             "/status": ("GET", self._status),
+            "/strip": ("GET", self._strip),
             "/healthz": ("GET", self._health),
             "/readyz": ("GET", self._readiness),
             "/metrics": ("GET", self._figures),
@@ -167,6 +171,12 @@ class Desk:
     def _figures(self, _request: Request) -> Answer:
         text = self._metrics.text()
         return Answer(status=HTTPStatus.OK, body=text, content_type=CONTENT_TYPE)
+
+    def _strip(self, request: Request) -> Answer:
+        after = parse_qs(request.query).get("after", ["0"])[-1]
+        if not (after.isascii() and after.isdecimal() and len(after) <= _MAX_DIGITS):
+            return refused(HTTPStatus.BAD_REQUEST, "after is the number of the last band you have")
+        return told(HTTPStatus.OK, {"bands": self._supervisor.view.after(int(after))})
 
     def _status(self, _request: Request) -> Answer:
         supervisor = self._supervisor
