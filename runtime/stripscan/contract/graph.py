@@ -18,5 +18,12 @@ SCORE: Final = "score"
 For background it is the confidence that there is no defect.
 """
 
+MARKS: Final = "marks"
+"""Output of a gate, uint8 ``[N, h, w]``: 1 where a cell could hold a defect, else 0.
+
+Its input is ``IMAGE``, reduced; a cell has ``cell_px / reduction`` pixels of it on a side. Number,
+height and width are free, the latter two whole cells.
+"""
+
 SIZE_MULTIPLE_PX: Final = 32
 """Height and width of the input must be multiples of this, in pixels."""

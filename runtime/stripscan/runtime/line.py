@@ -18,6 +18,7 @@ from stripscan.runtime.grading import station_rules
 from stripscan.runtime.line_state import LineState
 from stripscan.runtime.model_keeper import ModelKeeper
 from stripscan.runtime.order_book import OrderBook
+from stripscan.runtime.overload import Overload
 from stripscan.runtime.rules.load import Rules
 from stripscan.runtime.sources import FrameSource
 from stripscan.runtime.sources.base import CountingSource
@@ -89,6 +90,7 @@ class Line:
         self._reload = reload
         self._on_progress = on_progress
         self._acquisition = acquire(source, station.pipeline)
+        self._overload = Overload(station.pipeline)
         self._switch = CoilSwitch()
         self._cuts = False
         self._trust = BlockTrust(mm_per_px=station.camera.mm_per_px)
@@ -147,6 +149,7 @@ class Line:
             self._supervisor.enter(LineState.STOPPING)
         else:
             self._supervisor.trouble = self._models.trouble
+            self._supervisor.behind = self._overload.hurries
             self._supervisor.review()
         self._supervisor.beat("waiting for lines")
 
@@ -163,6 +166,8 @@ class Line:
         figures = self._supervisor.figures
         self._supervisor.lost(figures.take(block))
         figures.dropped_blocks = self._acquisition.dropped_blocks
+        hurry = self._overload.review(self._acquisition.waiting_blocks)
+        figures.gate_only_switches = self._overload.switches
         # Blocks are judged before they are cut: half of a repeated image is none. An encoder may
         # count lines anew, so that its blocks are judged behind it; it goes with one coil alone.
         spans = self._trust.spans(block) if self._cuts else None
@@ -170,7 +175,7 @@ class Line:
             if isinstance(part, CoilChange):
                 self._change(part)
             elif self._run is not None:
-                self._run.push(part, spans=self._of_part(part, spans))
+                self._run.push(part, spans=self._of_part(part, spans), hurry=hurry)
 
     def _of_part(self, part: Block, spans: tuple[Span, ...] | None) -> tuple[Span, ...] | None:
         """Return the spans on the lines of a part, counted as the part counts."""
@@ -275,5 +280,6 @@ class Line:
         return {
             "dropped_blocks": dropped.dropped_blocks,
             "dropped_lines": dropped.dropped_lines,
+            **self._overload.counts(),
             **counted,
         }
