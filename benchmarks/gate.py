@@ -40,7 +40,7 @@ from stripscan.runtime.gating import Judge
 from stripscan.runtime.inspector import CoilInspector, tile_grid
 from stripscan.runtime.segment import Segmenter
 from stripscan.runtime.station import CameraSection, InferenceSection, Station
-from stripscan.runtime.station_model import default_bundle_path, load_model
+from stripscan.runtime.station_model import default_bundle_path, load_model, station_gate
 from stripscan.runtime.station_sources import SimulatorSource
 from stripscan.simulation.spec import StripSpec
 from stripscan.simulation.strip import SimulatedStrip
@@ -98,18 +98,17 @@ def main() -> int:
         update={"inference": gated.inference.model_copy(update={"gate": False})}
     )
     rows = []
-    with closing(load_model(gated, bundle)) as model:
-        assert model.gate is not None
+    with closing(load_model(gated, bundle)) as model, closing(station_gate(gated, bundle)) as gate:
         chains = {
             "whole": Chain(whole, bundle, model.engine, None),
             "alike": Chain(alike, bundle, model.engine, None),
-            "gated": Chain(gated, bundle, model.engine, model.gate),
+            "gated": Chain(gated, bundle, model.engine, gate),
         }
-        gate_mpx_s = gate_alone(model.gate, options)
+        gate_mpx_s = gate_alone(gate, options)
         for percent in options.percent:
             rows.append(measured(coils_of(percent, options), chains, options))
             print_row(rows[-1])
-        chains["gated"] = replace(chains["gated"], gate=EverythingMarked(model.gate))
+        chains["gated"] = replace(chains["gated"], gate=EverythingMarked(gate))
         rows.append(measured(coils_of(0.0, options)[:1], chains, options) | {"defective": "all"})
         print_row(rows[-1])
     record = report(rows, gate_mpx_s, options)
@@ -222,7 +221,8 @@ def measured(
                     counted = stats
         if any(len(each) > 1 for each in digests.values()):
             raise SystemExit("FAILED: rounds gave different defects")
-        if not same_where_passed(coil, chains):
+        gated = chains["gated"]
+        if gated.gate is None or not same_where_passed(coil, gated, gated.gate):
             raise SystemExit("FAILED: the gate changes masks of tiles that it passes")
         for name in chains:
             seconds[name].append(min(times[name]))
@@ -265,14 +265,11 @@ def run(chain: Chain, coil: Coil) -> tuple[float, str, NDArray[np.bool_], dict[s
     return took_s, digest, mask, dict(inspector.stats())
 
 
-def same_where_passed(coil: Coil, chains: dict[str, Chain]) -> bool:
+def same_where_passed(coil: Coil, chain: Chain, gate: Gate) -> bool:
     """Return whether gated masks are those of the same tiles without a gate, or background."""
-    chain = chains["gated"]
     manifest, width = chain.bundle.manifest, coil.strip.spec.width_px
     grid = tile_grid(chain.station, manifest, width_px=width)
     segmenter = Segmenter(chain.engine, grid, batch=chain.station.inference.batch)
-    gate = chain.gate
-    assert gate is not None
     judges = [Judge(segmenter, grid, gate=gate, gated=gated) for gated in (True, False)]
     builder = BandBuilder(grid)
     bands = [band for block in coil.blocks for band in builder.push(block)]

@@ -99,9 +99,7 @@ def _model(station: Station, known: _Known) -> Iterator[Finding]:
                 what = "station's gate"
                 gate = stack.enter_context(closing(station_gate(station, bundle)))
                 require_gate_golden(gate, bundle)
-                yield Finding(
-                    what=what, verdict="ok", detail="marks the golden frames as it should"
-                )
+                yield Finding(what=what, verdict="ok", detail="marks the golden frames well")
             what = "time budget"
             if known.width_px is not None:
                 known.pace = measure_pace(
