@@ -18,15 +18,16 @@ from stripscan.contract.errors import BundleError, ParityError
 from stripscan.contract.graph import IMAGE, MARKS
 from stripscan.contract.manifest import ManifestDraft, VariantDraft
 from stripscan.contract.manifest_gate import GateDraft, GateOrigin, GateReport
-from stripscan.dataset.reduction import reduced
+from stripscan.dataset.reduction import REDUCTION, reduced
+from stripscan.export.build import HALO_PX
 from stripscan.export.onnx_file import OPSET, plain
 from stripscan.export.tiles import Tile, adversarial_tiles, simulated_tiles
 from stripscan.runtime.gate import OnnxGate
 from stripscan.train.gate_file import TrainedGate
-from stripscan.train.gate_net import CELL_PX, REDUCTION, MarkingGraph
+from stripscan.train.gate_net import CELL_PX, TILE_CELLS, MarkingGraph
 
 GATE_FILE: Final = "gate.onnx"
-GATED_TILE_PX: Final = 128
+GATED_TILE_PX: Final = TILE_CELLS * CELL_PX + 2 * HALO_PX
 """Side of the tiles that are cheapest where few are inferred; measured by benchmarks/gate.py."""
 
 _CHECK_TILES: Final = 64
@@ -79,7 +80,7 @@ def export_gate(graph: MarkingGraph) -> bytes:
         graph: In evaluation mode.
     """
     cell = CELL_PX // REDUCTION
-    example = torch.zeros(2, 8 * cell, 12 * cell, dtype=torch.uint8)
+    example = torch.zeros(2, 2, 8 * cell, 12 * cell, dtype=torch.uint8)
     height, width = (cell * Dim(name, min=1, max=8192) for name in ("rows", "columns"))
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns of its own internals
@@ -89,7 +90,7 @@ def export_gate(graph: MarkingGraph) -> bytes:
             dynamo=True,
             input_names=[IMAGE],
             output_names=[MARKS],
-            dynamic_shapes={"image_NHW": {0: Dim("batch", min=1, max=4096), 1: height, 2: width}},
+            dynamic_shapes={"planes_N2HW": {0: Dim("batch", min=1, max=4096), 2: height, 3: width}},
             opset_version=OPSET,
             verbose=False,
         )
@@ -143,8 +144,8 @@ def _check(graph: MarkingGraph, engine: OnnxGate) -> None:
 
 @torch.inference_mode()
 def _marks(graph: MarkingGraph, tile: Tile) -> NDArray[np.bool_]:
-    small = torch.from_numpy(reduced(tile, REDUCTION))
-    return np.asarray(graph(small[None])[0].numpy(), np.bool_)
+    planes = torch.from_numpy(reduced(tile))
+    return np.asarray(graph(planes[None])[0].numpy(), np.bool_)
 
 
 def _text(marks: NDArray[np.bool_]) -> str:

@@ -1,9 +1,9 @@
 """The gate in a manifest: the cheap judge before the segmenter."""
 
 from collections.abc import Mapping
-from typing import Annotated, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from stripscan.contract.graph import SIZE_MULTIPLE_PX
 from stripscan.contract.manifest_record import (
@@ -23,9 +23,10 @@ class GateReport(Record):
     Attributes:
         defects: By class name, defects that the segmenter finds in the test split and on
             simulated tiles.
-        passed: By class name, how many of them have a marked cell.
+        passed: By class name, how many of them lie, for the most part, in tiles of ``tile_px``
+            that pass.
         clean_m2: Area of simulated clean metal of many looks, in m².
-        clean_marked: Share of its cells that are marked, 0–1.
+        clean_marked: Share of its tiles that pass as well, 0–1.
     """
 
     defects: Mapping[str, Count]
@@ -60,7 +61,7 @@ class GateDraft(Record):
     Attributes:
         file: The ONNX file; its contract is in ``contract.graph``.
         cell_px: Side of a cell in px: one mark each.
-        reduction: It sees means of so many by so many pixels; a power of two.
+        reduction: It sees mean and roughness of so many by so many pixels.
         threshold: Least probability of a defect by which a cell is marked, as it is in the graph.
         tile_px: Side of the segmenter's tiles where the gate is used and the station names none,
             in px: where few tiles are inferred, smaller ones waste less.
@@ -71,22 +72,13 @@ class GateDraft(Record):
     """
 
     file: FileName
-    cell_px: Annotated[int, Field(gt=0)]
-    reduction: Annotated[int, Field(gt=0)]
+    cell_px: Annotated[int, Field(gt=0, multiple_of=8)]
+    reduction: Literal[4]
     threshold: Fraction
     tile_px: Annotated[int, Field(gt=0, multiple_of=SIZE_MULTIPLE_PX)]
     report: GateReport | None = None
     origin: GateOrigin
     golden: Mapping[FileName, Annotated[str, Field(pattern=r"^[01]+(/[01]+)*$")]] = {}
-
-    @model_validator(mode="after")
-    def _check_cells(self) -> Self:
-        if self.reduction & (self.reduction - 1) or self.cell_px % self.reduction:
-            raise ValueError(
-                f"reduction is {self.reduction}: it must be a power of two that divides cell_px, "
-                f"{self.cell_px}"
-            )
-        return self
 
 
 class GateEntry(GateDraft):

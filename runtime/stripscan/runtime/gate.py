@@ -96,8 +96,8 @@ class OnnxGate:
         if below or right:
             border = cv2.BORDER_REFLECT_101
             image = np.asarray(cv2.copyMakeBorder(image, 0, below, 0, right, border), np.uint8)
-        small = reduced(image, self._entry.reduction)
-        (marks,) = self._session.run([MARKS], {IMAGE: small[None]})
+        planes = reduced(image)
+        (marks,) = self._session.run([MARKS], {IMAGE: planes[None]})
         return np.asarray(marks[0], np.bool_)
 
 

@@ -15,7 +15,7 @@ from stripscan.dataset.samples import Labelled, Sample, load
 from stripscan.simulation.tiles import sample_tile
 from stripscan.train.augment import KNOWN, TARGET, Augmenter, planes_of
 from stripscan.train.checkpoint import Checkpoint
-from stripscan.train.gate_net import CELL_PX, REDUCTION, GateConfig
+from stripscan.train.gate_net import CELL_PX, GateConfig
 
 SIDE_PX = 192
 """Side of an example: what both a picture of NEU and a tile of a station can give."""
@@ -34,7 +34,7 @@ class CellExamples:
     """Examples of one part.
 
     Attributes:
-        image: uint8 ``[N, 48, 48]``, reduced.
+        image: uint8 ``[N, 2, 48, 48]``, reduced.
         defect: bool ``[N, 12, 12]``: cells that hold a defect.
         known: bool ``[N, 12, 12]``: cells of which it is known whether they do.
     """
@@ -119,7 +119,7 @@ def _example(image: Mask, defect: Cells, known: Cells) -> tuple[Mask, Cells, Cel
     near = cells_of(defect, reach_px=_REACH_PX)
     holds = cells_of(defect)
     # Cells beside a defect may be marked or not, and so may those that nobody has labelled.
-    return reduced(image, REDUCTION), holds, (holds | (cells_of(known, every=True) & ~near))
+    return reduced(image), holds, (holds | (cells_of(known, every=True) & ~near))
 
 
 def cells_of(pixels: Cells, *, reach_px: int = 0, every: bool = False) -> Cells:
@@ -148,7 +148,7 @@ class Checked:
     """A picture with the defects that the segmenter finds in it, rightly as far as is known.
 
     Attributes:
-        image: uint8 ``[48, 48]``, reduced.
+        image: uint8 ``[2, 48, 48]``, reduced.
         defects: They.
     """
 
@@ -196,7 +196,7 @@ def _checked(image: Mask, possible: Cells, teacher: Teacher, least_px: dict[str,
         # What the segmenter finds where there is nothing need not pass.
         if component.sum() >= least_px[class_name] and (component & possible).any():
             defects.append(FoundDefect(class_name=class_name, cells=cells_of(component)))
-    return Checked(image=reduced(image, REDUCTION), defects=tuple(defects))
+    return Checked(image=reduced(image), defects=tuple(defects))
 
 
 def clean_tiles(config: GateConfig, *, mm_per_px: float, seed: int) -> Iterator[NDArray[np.uint8]]:
@@ -204,4 +204,4 @@ def clean_tiles(config: GateConfig, *, mm_per_px: float, seed: int) -> Iterator[
     rng = np.random.default_rng((seed, 44))
     tile_m2 = (SIDE_PX * mm_per_px / 1000) ** 2
     for _ in range(max(1, round(config.clean_m2 / tile_m2))):
-        yield reduced(sample_tile(rng, SIDE_PX, defects=0)[0], REDUCTION)
+        yield reduced(sample_tile(rng, SIDE_PX, defects=0)[0])

@@ -10,8 +10,10 @@ from torch.nn import functional
 CELL_PX: Final = 16
 """Side of a cell in pixels of the camera."""
 
-REDUCTION: Final = 4
-"""The network sees means of so many by so many pixels."""
+TILE_CELLS: Final = 6
+"""Side of the core of a gated run's tile in cells: it passes as a whole, or not."""
+
+_AROUND: Final = 7
 
 
 class GateConfig(BaseModel):
@@ -25,7 +27,8 @@ class GateConfig(BaseModel):
         epochs: Passes over all examples.
         batch: Examples in a step.
         peak_lr: Highest rate of the one-cycle schedule.
-        positive_weight: Weight of a cell with a defect against one without.
+        positive_weight: Weight of a tile with a defect against one without.
+        cell_weight: Weight of the loss of single cells against that of tiles.
         passed: Least share of the defects of the validation that must pass, 0–1.
         clean_m2: Area of simulated clean metal on which marks are counted, in m².
         seed: Of everything random.
@@ -33,24 +36,26 @@ class GateConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    widths: tuple[int, int, int] = (16, 32, 32)
+    widths: tuple[int, int, int] = (24, 32, 32)
     variants: int = Field(2, ge=1)
     simulated: float = Field(1.0, ge=0)
     clean: float = Field(0.5, ge=0, le=1)
     epochs: int = Field(30, ge=1)
     batch: int = Field(64, ge=1)
     peak_lr: float = Field(4e-3, gt=0)
-    positive_weight: float = Field(4.0, gt=0)
+    positive_weight: float = Field(2.0, gt=0)
+    cell_weight: float = Field(0.3, ge=0)
     passed: float = Field(0.997, gt=0, le=1)
     clean_m2: float = Field(4.0, gt=0)
     seed: int = 0
 
 
 class GateNet(nn.Module):
-    """Logits of cells from a reduced image.
+    """Logits of cells from the planes of a reduced image.
 
     Pixels are stacked two by two into channels first, so that the dense convolutions run on few
-    large values: at 16 px a cell 63 multiplications a pixel of the camera.
+    large values. What a cell looks like is held against the mean of some cells around it: whether
+    metal is rough says little, whether it is rougher than its neighbours much.
 
     Args:
         widths: Channels of the three convolutions.
@@ -59,17 +64,21 @@ class GateNet(nn.Module):
     def __init__(self, widths: tuple[int, int, int]) -> None:
         super().__init__()
         first, second, third = widths
-        self.body = nn.Sequential(
-            *_conv(4, first, stride=2), *_conv(first, second), *_conv(second, third)
-        )
+        self.stem = nn.Sequential(*_conv(8, first, stride=2), *_conv(first, second))
+        self.near = nn.Conv2d(second, third, 3, padding=1, bias=False)
+        self.around = nn.Conv2d(second, third, 1, bias=False)
+        self.norm = nn.BatchNorm2d(third)
         self.head = nn.Conv2d(third, 1, 1)
 
-    def forward(self, image_NHW: Tensor) -> Tensor:
-        """Return float32 ``[N, H / 4, W / 4]`` of float ``[N, H, W]``, grey levels 0–255."""
-        x_N1HW = image_NHW.unsqueeze(1) * (1 / 64) - 2
-        y_NCHW = self.body(functional.pixel_unshuffle(x_N1HW, 2))
-        logits_NHW: Tensor = self.head(y_NCHW)[:, 0]
-        return logits_NHW
+    def forward(self, planes_N2HW: Tensor) -> Tensor:
+        """Return float32 ``[N, H / 4, W / 4]`` of float ``[N, 2, H, W]``, values 0–255."""
+        seen_NCHW = self.stem(functional.pixel_unshuffle(planes_N2HW * (1 / 64) - 1, 2))
+        mean_NCHW = functional.avg_pool2d(
+            seen_NCHW, _AROUND, stride=1, padding=_AROUND // 2, count_include_pad=False
+        )
+        both_NCHW = self.near(seen_NCHW) + self.around(mean_NCHW)
+        logits_N1HW: Tensor = self.head(functional.relu(self.norm(both_NCHW)))
+        return logits_N1HW[:, 0]
 
 
 def _conv(inputs: int, outputs: int, *, stride: int = 1) -> tuple[nn.Module, ...]:
@@ -93,7 +102,7 @@ class MarkingGraph(nn.Module):
         self.net = net
         self._limit = limit
 
-    def forward(self, image_NHW: Tensor) -> Tensor:
-        """Return uint8 ``[N, H / 4, W / 4]``, 1 where a cell is marked, of uint8 ``[N, H, W]``."""
-        logits_NHW = self.net(image_NHW.to(torch.float32))
+    def forward(self, planes_N2HW: Tensor) -> Tensor:
+        """Return uint8 ``[N, H / 4, W / 4]``, 1 where marked, of uint8 ``[N, 2, H, W]``."""
+        logits_NHW = self.net(planes_N2HW.to(torch.float32))
         return (logits_NHW >= self._limit).to(torch.float32).to(torch.uint8)

@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from stripscan.contract.errors import DataError
-from stripscan.train.gate_examples import CellExamples, Checked
-from stripscan.train.gate_net import GateConfig, GateNet
+from stripscan.train.gate_examples import CellExamples, Checked, FoundDefect
+from stripscan.train.gate_net import TILE_CELLS, GateConfig, GateNet
 
 logger = logging.getLogger(__name__)
 
@@ -27,14 +27,14 @@ class GateFigures:
 
     Attributes:
         defects: By class name, defects that the segmenter finds.
-        passed: By class name, how many of them have a marked cell.
-        clean_cells: Cells of simulated clean metal.
+        passed: By class name, how many of them lie, for the most part, in tiles with a mark.
+        clean_tiles: Cores of tiles of simulated clean metal.
         clean_marked: How many of them are marked.
     """
 
     defects: dict[str, int]
     passed: dict[str, int]
-    clean_cells: int
+    clean_tiles: int
     clean_marked: int
 
     @property
@@ -44,8 +44,8 @@ class GateFigures:
 
     @property
     def share_clean_marked(self) -> float:
-        """Share of clean cells that are marked, 0–1."""
-        return self.clean_marked / max(self.clean_cells, 1)
+        """Share of clean tiles that have a mark, 0–1."""
+        return self.clean_marked / max(self.clean_tiles, 1)
 
 
 def fit(
@@ -88,13 +88,34 @@ def _loss(
     image, defect, known = (
         part[index] for part in (examples.image, examples.defect, examples.known)
     )
-    for axis in (1, 2):  # a camera may be mounted either way
+    for axis in (-1, -2):  # a camera may be mounted either way
         if rng.random() < 0.5:
             image, defect, known = (np.flip(part, axis) for part in (image, defect, known))
     logits_NHW = net(torch.from_numpy(np.ascontiguousarray(image)).float())
     target_NHW = torch.from_numpy(np.ascontiguousarray(defect)).float()
-    weight_NHW = torch.from_numpy(np.ascontiguousarray(known)).float()
-    weight_NHW = weight_NHW * (1 + (config.positive_weight - 1) * target_NHW)
+    known_NHW = torch.from_numpy(np.ascontiguousarray(known)).float()
+    cells = _weighted(logits_NHW, target_NHW, known_NHW, config)
+    return config.cell_weight * cells + _tile_loss(logits_NHW, target_NHW, known_NHW, config)
+
+
+def _tile_loss(
+    logits_NHW: Tensor, target_NHW: Tensor, known_NHW: Tensor, config: GateConfig
+) -> Tensor:
+    """Return the loss of what matters: whether any cell of a tile is marked, wherever it lies."""
+
+    def pooled(x_NHW: Tensor) -> Tensor:
+        return functional.max_pool2d(x_NHW[:, None], TILE_CELLS, stride=2)[:, 0]
+
+    holds_NHW = pooled(target_NHW)
+    # A tile without a defect is one for sure only if it is known of all of its cells.
+    sure_NHW = torch.maximum(holds_NHW, 1 - pooled(1 - known_NHW))
+    return _weighted(pooled(logits_NHW), holds_NHW, sure_NHW, config)
+
+
+def _weighted(
+    logits_NHW: Tensor, target_NHW: Tensor, known_NHW: Tensor, config: GateConfig
+) -> Tensor:
+    weight_NHW = known_NHW * (1 + (config.positive_weight - 1) * target_NHW)
     loss_NHW = functional.binary_cross_entropy_with_logits(logits_NHW, target_NHW, reduction="none")
     return (loss_NHW * weight_NHW).sum() / weight_NHW.sum().clamp(min=1)
 
@@ -105,8 +126,24 @@ def logits_of(net: GateNet, image: NDArray[np.uint8]) -> Logits:
     return np.asarray(net(torch.from_numpy(image)[None].float())[0].numpy(), np.float32)
 
 
+def passes_at(logits: Logits, defect: FoundDefect) -> float:
+    """Return the highest limit at which most of a defect lies in tiles that pass.
+
+    Args:
+        logits: float32 ``[h, w]``, whole tiles.
+        defect: A defect of the same picture.
+    """
+    rows, columns = (side // TILE_CELLS for side in logits.shape)
+    shape = (rows, TILE_CELLS, columns, TILE_CELLS)
+    highest = logits.reshape(shape).max(axis=(1, 3)).ravel()
+    cells = defect.cells.reshape(shape).sum(axis=(1, 3)).ravel()
+    order = np.argsort(-highest)
+    enough = np.cumsum(cells[order]) >= cells.sum() / 2
+    return float(highest[order][np.argmax(enough)])
+
+
 def choose_limit(net: GateNet, pictures: Iterable[Checked], *, passed: float) -> float:
-    """Return the highest logit at which enough defects have a marked cell.
+    """Return the highest limit at which enough defects pass.
 
     Args:
         net: The gate.
@@ -117,7 +154,7 @@ def choose_limit(net: GateNet, pictures: Iterable[Checked], *, passed: float) ->
         DataError: The segmenter finds no defect in them.
     """
     best = [
-        float(logits[defect.cells].max())
+        passes_at(logits, defect)
         for picture in pictures
         if picture.defects
         for logits in (logits_of(net, picture.image),)
@@ -139,17 +176,17 @@ def count_passed(
     defects: Counter[str] = Counter()
     passed: Counter[str] = Counter()
     for picture in pictures:
-        marks = logits_of(net, picture.image) >= limit
+        logits = logits_of(net, picture.image)
         for defect in picture.defects:
             defects[defect.class_name] += 1
-            passed[defect.class_name] += bool(marks[defect.cells].any())
-    cells = marked = 0
+            passed[defect.class_name] += passes_at(logits, defect) >= limit
+    tiles = marked = 0
     for image in clean:
-        marks = logits_of(net, image) >= limit
-        cells, marked = cells + marks.size, marked + int(marks.sum())
+        highest = functional.max_pool2d(torch.from_numpy(logits_of(net, image))[None], TILE_CELLS)
+        tiles, marked = tiles + highest.numel(), marked + int((highest >= limit).sum())
     return GateFigures(
         defects=dict(sorted(defects.items())),
         passed={name: passed[name] for name in sorted(defects)},
-        clean_cells=cells,
+        clean_tiles=tiles,
         clean_marked=marked,
     )

@@ -63,5 +63,5 @@ def _table(parts: "dict[str, GateFigures]") -> Table:
         table.add_row(name, *row)
     table.add_section()
     table.add_row("all", *(f"{f.share_passed:.2%}" for f in parts.values()))
-    table.add_row("clean cells marked", *(f"{f.share_clean_marked:.2%}" for f in parts.values()))
+    table.add_row("clean tiles marked", *(f"{f.share_clean_marked:.2%}" for f in parts.values()))
     return table
