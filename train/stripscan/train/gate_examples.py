@@ -20,6 +20,9 @@ from stripscan.train.gate_net import CELL_PX, GateConfig
 SIDE_PX = 192
 """Side of an example: what both a picture of NEU and a tile of a station can give."""
 
+_SIMULATED_CHECKS = 3
+"""Simulated tiles for each real picture that defects are counted on: shares of 0.5 % need many."""
+
 _REACH_PX = 3
 """A defect marks cells that it comes so near: its dim border is part of it."""
 
@@ -159,7 +162,7 @@ class Checked:
 def checked_pictures(
     samples: Sequence[Sample], teacher: Teacher, least_px: dict[str, int], *, seed: int
 ) -> Iterator[Checked]:
-    """Yield parts of real pictures and as many simulated tiles, with what the segmenter finds.
+    """Yield parts of real pictures and more simulated tiles, with what the segmenter finds.
 
     Args:
         samples: Pictures that were not learned from.
@@ -173,7 +176,7 @@ def checked_pictures(
         for part in _parts(labelled):
             yield _checked(labelled.image[part], target[part] | ~known[part], teacher, least_px)
     rng = np.random.default_rng((seed, 43))
-    for _ in samples:
+    for _ in range(_SIMULATED_CHECKS * len(samples)):
         image, mask = sample_tile(rng, SIDE_PX)
         yield _checked(image, mask > 0, teacher, least_px)
 

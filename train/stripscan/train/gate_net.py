@@ -40,12 +40,12 @@ class GateConfig(BaseModel):
     variants: int = Field(2, ge=1)
     simulated: float = Field(1.0, ge=0)
     clean: float = Field(0.5, ge=0, le=1)
-    epochs: int = Field(30, ge=1)
+    epochs: int = Field(40, ge=1)
     batch: int = Field(64, ge=1)
     peak_lr: float = Field(4e-3, gt=0)
-    positive_weight: float = Field(2.0, gt=0)
+    positive_weight: float = Field(3.0, gt=0)
     cell_weight: float = Field(0.3, ge=0)
-    passed: float = Field(0.997, gt=0, le=1)
+    passed: float = Field(0.995, gt=0, le=1)
     clean_m2: float = Field(4.0, gt=0)
     seed: int = 0
 

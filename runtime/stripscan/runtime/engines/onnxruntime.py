@@ -49,7 +49,9 @@ class OnnxEngine:
     def infer(self, tiles: Pixels) -> tuple[Pixels, Pixels]:
         """Return masks and scores; see ``Engine.infer``."""
         try:
-            size = max(1, _PIECE_PX // max(1, tiles[:1].size))
+            # No thread waits for another one that has the larger share of a small batch.
+            share = -(-len(tiles) // self._threads)
+            size = max(1, min(_PIECE_PX // max(1, tiles[:1].size), share))
             pieces = [tiles[i : i + size] for i in range(0, len(tiles), size)] or [tiles]
             if self._together and len(pieces) < self._threads:
                 return _run(self._together, tiles)

@@ -21,9 +21,9 @@ def train_gate(
     data: Annotated[Path, typer.Option(help="Folder with data sets.")],
     split: Annotated[Path, typer.Option(help="What 'data split' wrote.")],
     out: Annotated[Path, typer.Option(help="A new folder for the run.")] = Path("runs/gate"),
-    epochs: Annotated[int | None, typer.Option(help="30 if none.", min=1)] = None,
+    epochs: Annotated[int | None, typer.Option(help="40 if none.", min=1)] = None,
     passed: Annotated[
-        float | None, typer.Option(help="Least share of defects that pass; 0.997 if none.")
+        float | None, typer.Option(help="Least share of defects that pass; 0.995 if none.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
 ) -> None:
