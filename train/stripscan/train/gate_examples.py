@@ -172,9 +172,9 @@ def checked_pictures(
     """
     for sample in samples:
         labelled = load(sample)
-        target, known = labelled.target.any(axis=0), labelled.known.all(axis=0)
+        possible = np.asarray(labelled.target.any(axis=0) | ~labelled.known.all(axis=0))
         for part in _parts(labelled):
-            yield _checked(labelled.image[part], target[part] | ~known[part], teacher, least_px)
+            yield _checked(labelled.image[part], possible[part], teacher, least_px)
     rng = np.random.default_rng((seed, 43))
     for _ in range(_SIMULATED_CHECKS * len(samples)):
         image, mask = sample_tile(rng, SIDE_PX)

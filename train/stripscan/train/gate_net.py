@@ -104,5 +104,5 @@ class MarkingGraph(nn.Module):
 
     def forward(self, planes_N2HW: Tensor) -> Tensor:
         """Return uint8 ``[N, H / 4, W / 4]``, 1 where marked, of uint8 ``[N, 2, H, W]``."""
-        logits_NHW = self.net(planes_N2HW.to(torch.float32))
+        logits_NHW: Tensor = self.net(planes_N2HW.to(torch.float32))
         return (logits_NHW >= self._limit).to(torch.float32).to(torch.uint8)
