@@ -7,6 +7,7 @@ import typer
 
 from stripscan.cli.evaluate import evaluate_command
 from stripscan.export.command import export
+from stripscan.export.gate_command import add_gate
 from stripscan.runtime.commands.bundle import bundle
 from stripscan.runtime.commands.cameras import cameras
 from stripscan.runtime.commands.coil import coil
@@ -26,6 +27,7 @@ from stripscan.runtime.commands.users import users
 from stripscan.terminal.errors import guard
 from stripscan.train.commands.data import data
 from stripscan.train.commands.train import train
+from stripscan.train.commands.train_gate import train_gate
 
 app = typer.Typer(
     name="stripscan",
@@ -36,9 +38,11 @@ app = typer.Typer(
 )
 app.add_typer(data, name="data")
 app.command()(train)
+app.command()(train_gate)
 app.command(name="eval")(evaluate_command)
 app.command()(predict)
 app.command()(inspect)
+bundle.command(name="add-gate")(add_gate)
 app.add_typer(bundle, name="bundle")
 app.command()(export)
 app.command()(run)

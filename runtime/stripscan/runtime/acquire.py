@@ -29,6 +29,11 @@ class BlockQueue(Protocol):
         """Let the source end; blocks that have arrived are still yielded."""
 
     @property
+    def waiting_blocks(self) -> int:
+        """How many blocks wait."""
+        ...
+
+    @property
     def dropped_blocks(self) -> int:
         """How many blocks the policy has dropped."""
         ...

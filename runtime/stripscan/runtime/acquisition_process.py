@@ -165,7 +165,7 @@ class AcquisitionProcess:
 
     def _tell_to_start(self) -> None:
         if self._child is not None:
-            drops = self.live and self._station.pipeline.overload == "drop-oldest"
+            drops = self.live and self._station.pipeline.drops
             session = len(self._produced)
             self._child.send(Start(shape=self._shape, session=session, drops=drops))
 
@@ -284,6 +284,11 @@ class AcquisitionProcess:
         if self._opened is None:
             raise RuntimeError("a source must be entered before it is used")
         return self._opened
+
+    @property
+    def waiting_blocks(self) -> int:
+        """How many blocks wait."""
+        return self._ring.waiting
 
     @property
     def dropped_blocks(self) -> int:

@@ -118,6 +118,7 @@ class CoilRun:
             width_px=width_px,
             flat_field=flat_field,
             trust=trust,
+            gate=model.gate,
         )
         self.use_rules(rules)
         self._rolls = roll_watch(coil.id, station)
@@ -140,17 +141,18 @@ class CoilRun:
         begins = not self._inspector.defects
         self._tally = CoilTally(rules.file, self._classes, surface=surface) if begins else None
 
-    def push(self, block: Block, *, spans: tuple[Span, ...] | None) -> None:
+    def push(self, block: Block, *, spans: tuple[Span, ...] | None, hurry: bool = False) -> None:
         """Inspect a block and commit what it changes.
 
         Args:
             block: The next block, counted from the head of the coil.
             spans: What cannot be trusted of it; judged here where None.
+            hurry: The gate alone looks at it.
 
         Raises:
             StripscanError: The model or the store failed; ``end`` is still to be called.
         """
-        self._take(self._inspector.push(block, spans=spans))
+        self._take(self._inspector.push(block, spans=spans, hurry=hurry))
 
     def end(self, status: CoilStatus, *, tail: CoilChange | None = None) -> None:
         """Inspect what is left, and close and grade the coil.

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ from stripscan.runtime.conditioning.conditioner import Conditioner
 from stripscan.runtime.conditioning.flat_field import FlatField
 from stripscan.runtime.encoder import Encoder, Placed
 from stripscan.runtime.engines.base import Engine
+from stripscan.runtime.gate import Gate
+from stripscan.runtime.gating import Judge, Look
 from stripscan.runtime.measure import Metric
 from stripscan.runtime.segment import Segmenter
 from stripscan.runtime.station import Station
@@ -32,7 +34,7 @@ from stripscan.runtime.trust import BlockTrust
 from stripscan.runtime.window import LineWindow
 
 _WINDOW_TILES = 4
-_SEEN = (CoverageStatus.INSPECTED, CoverageStatus.DEGRADED)
+_BANDS_AT_ONCE = 16  # so many bands of a block share batches where few of their tiles are inferred
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,8 @@ class CoilInspector:
         width_px: Width of the camera's image.
         flat_field: Gain and offset of the camera's columns, if they were learned.
         trust: Judges the camera's blocks, where it has done so before; a new one if None.
+        gate: Marks what could be a defect; needed where the station gates its tiles, or where
+            ``push`` is asked to hurry.
     """
 
     def __init__(
@@ -84,6 +88,7 @@ class CoilInspector:
         width_px: int,
         flat_field: FlatField | None = None,
         trust: BlockTrust | None = None,
+        gate: Gate | None = None,
     ) -> None:
         inference, camera = station.inference, station.camera
         grid = tile_grid(station, manifest, width_px=width_px)
@@ -98,7 +103,9 @@ class CoilInspector:
         self._encoder = Encoder(setup, mm_per_line=camera.mm_per_line) if setup else None
         self._trust = trust or BlockTrust(mm_per_px=camera.mm_per_px)
         self._bands = BandBuilder(grid)
-        self._segmenter = Segmenter(engine, grid, batch=inference.batch)
+        segmenter = Segmenter(engine, grid, batch=inference.batch)
+        self._judge = Judge(segmenter, grid, gate=gate, gated=inference.gate)
+        self._at_once = _BANDS_AT_ONCE if inference.gate else 1
         self._reach_lines = reach.lines
         self._labeller = StreamingLabeller(width_px=width_px, reach=reach)
         self._tracker = DefectTracker(
@@ -145,9 +152,11 @@ class CoilInspector:
             figures |= self._encoder.counts()
         if self._trust.dead_columns:
             figures["dead_columns"] = self._trust.dead_columns
-        return figures
+        return figures | self._judge.stats()
 
-    def push(self, block: Block, *, spans: tuple[Span, ...] | None = None) -> Iterator[Outcome]:
+    def push(
+        self, block: Block, *, spans: tuple[Span, ...] | None = None, hurry: bool = False
+    ) -> Iterator[Outcome]:
         """Take in a block and yield what its bands change.
 
         With an encoder that is the block before: this one tells how far it went.
@@ -156,14 +165,15 @@ class CoilInspector:
             block: The next block.
             spans: What cannot be trusted of it; judged here where None. Who cuts blocks judges
                 them whole, behind the encoder.
+            hurry: The gate alone looks at the bands that become complete: nothing is found in
+                them, and their lines are degraded.
 
         Raises:
             BundleError: The model found a class that its manifest does not have.
             EngineError: Inference failed.
         """
         placed = self._encoder.place(block) if self._encoder else (Placed(block=block),)
-        for band in self._bands_of(placed, spans):
-            yield self._inspect(band)
+        yield from self._inspect(self._bands_of(placed, spans), hurry=hurry)
 
     def finish(self) -> Iterator[Outcome]:
         """Yield what is left when the coil ends, and close all defects.
@@ -172,9 +182,8 @@ class CoilInspector:
             BundleError, EngineError: See ``push``.
         """
         last = self._bands_of(self._encoder.flush() if self._encoder else (), None)
-        for band in chain(last, self._bands.flush()):
-            if not self._abandoned:
-                yield self._inspect(band)
+        if not self._abandoned:
+            yield from self._inspect(chain(last, self._bands.flush()), hurry=False)
         yield self._outcome(self._labeller.flush(), (), self._host_ns)
 
     def _bands_of(
@@ -189,23 +198,23 @@ class CoilInspector:
         """Let ``finish`` only close what is open: after a failure no more strip is inspected."""
         self._abandoned = True
 
-    def _inspect(self, band: Band) -> Outcome:
-        seen = _seen_lines(band)
-        # Up to here pixels are the camera's own: even light would hide a lens that went dark.
-        even = self._condition.corrected(band.pixels)
-        if seen.any():
-            mask, score = self._segmenter.segment(dataclasses.replace(band, pixels=even))
-            mask[~seen] = 0
-        else:
-            mask = score = np.zeros((band.core.lines, self._grid.width_px), np.uint8)
-        # Nothing has changed up to here: if inference failed, all that was inspected is whole.
+    def _inspect(self, bands: Iterator[Band], *, hurry: bool) -> Iterator[Outcome]:
+        while group := list(islice(bands, self._at_once)):
+            # Up to here pixels are the camera's own: even light would hide a lens that went dark.
+            even = [self._condition.corrected(band.pixels) for band in group]
+            looks = self._judge.look(group, even, hurry=hurry)
+            # Nothing has changed up to here: if inference failed, all that was inspected is whole.
+            yield from map(self._take_in, group, even, looks)
+
+    def _take_in(self, band: Band, even: NDArray[np.uint8], look: Look) -> Outcome:
         self._host_ns = band.host_ns
         core = slice(self._grid.halo_px, self._grid.halo_px + band.core.lines)
-        edges = self._condition.follow(band.pixels[core], even[core], seen)
-        self._condition.mask(mask, edges, seen)
+        edges = self._condition.follow(band.pixels[core], even[core], look.seen)
+        self._condition.mask(look.mask, edges, look.seen)
         self._edges = np.concatenate([self._edges, edges])
         self._window.push(even[core])
-        outcome = self._outcome(self._labeller.push(mask, score), band.spans, band.host_ns)
+        step = self._labeller.push(look.mask, look.score)
+        outcome = self._outcome(step, look.spans, band.host_ns)
         return dataclasses.replace(outcome, thumb=thinned(even[core]))
 
     def _outcome(self, step: Step, spans: tuple[Span, ...], host_ns: int) -> Outcome:
@@ -246,14 +255,16 @@ class CoilInspector:
         # The encoder of the next block may place the end of this one elsewhere; nothing may gape.
         start_m = self._covered_m
         end_m = self._covered_m = self._axis.along_m(span.lines.stop)
-        inspected = span.status is CoverageStatus.INSPECTED
+        notes = [span.reason]
+        if span.status is CoverageStatus.INSPECTED:
+            notes += [self._judge.note, self._condition.note]
         return CoverageInterval(
             camera=self._camera.name,
             lines=span.lines,
             along_start_m=self._axis.along_m(span.lines.start) if start_m is None else start_m,
             along_end_m=end_m,
             status=span.status,
-            reason=self._condition.note if inspected else span.reason,
+            reason="; ".join(filter(None, notes)),
         )
 
 
@@ -266,9 +277,16 @@ def tile_grid(station: Station, manifest: Manifest, *, width_px: int) -> TileGri
     inference = station.inference
     return TileGrid(
         width_px=width_px,
-        tile_px=inference.tile_px or manifest.input.tile_px,
+        tile_px=tile_px_of(station, manifest),
         halo_px=manifest.input.halo_px if inference.halo_px is None else inference.halo_px,
     )
+
+
+def tile_px_of(station: Station, manifest: Manifest) -> int:
+    """Return the side of the tiles in px: the station's, or else the gate's, or the bundle's."""
+    inference = station.inference
+    gated = manifest.gate.tile_px if inference.gate and manifest.gate else None
+    return inference.tile_px or gated or manifest.input.tile_px
 
 
 def reach_px(join_mm: float, *, mm_per_line: float, mm_per_px: float) -> Reach:
@@ -277,14 +295,6 @@ def reach_px(join_mm: float, *, mm_per_line: float, mm_per_px: float) -> Reach:
     Two pieces whose gap is ``g`` pixels touch once both are dilated by ``ceil(g / 2)``.
     """
     return Reach(lines=math.ceil(join_mm / mm_per_line / 2), px=math.ceil(join_mm / mm_per_px / 2))
-
-
-def _seen_lines(band: Band) -> NDArray[np.bool_]:
-    seen = np.zeros(band.core.lines, np.bool_)
-    for span in band.spans:
-        if span.status in _SEEN:
-            seen[span.lines.start - band.core.start : span.lines.stop - band.core.start] = True
-    return seen
 
 
 def rest_of_coil(

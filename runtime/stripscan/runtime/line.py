@@ -19,6 +19,7 @@ from stripscan.runtime.grading import station_rules
 from stripscan.runtime.line_state import LineState
 from stripscan.runtime.model_keeper import ModelKeeper
 from stripscan.runtime.order_book import OrderBook
+from stripscan.runtime.overload import Overload
 from stripscan.runtime.rules.load import Rules
 from stripscan.runtime.sources import FrameSource
 from stripscan.runtime.sources.base import CountingSource
@@ -94,6 +95,7 @@ class Line:
         self._on_progress = on_progress
         self._wall = wall
         self._acquisition = acquire(source, station.pipeline)
+        self._overload = Overload(station.pipeline)
         self._switch = CoilSwitch()
         self._cuts = False
         self._encoder: Encoder | None = None
@@ -156,6 +158,7 @@ class Line:
             self._supervisor.enter(LineState.STOPPING)
         else:
             self._supervisor.trouble = self._models.trouble
+            self._supervisor.behind = self._overload.hurries
             self._supervisor.review()
         self._supervisor.beat("waiting for lines")
 
@@ -172,8 +175,10 @@ class Line:
         figures = self._supervisor.figures
         self._supervisor.lost(figures.take(block))
         figures.dropped_blocks = self._acquisition.dropped_blocks
+        hurry = self._overload.review(self._acquisition.waiting_blocks)
+        figures.gate_only_switches = self._overload.switches
         for placed in self._placed(block):
-            self._pass(placed)
+            self._pass(placed, hurry=hurry)
 
     def _placed(self, block: Block) -> tuple[Placed, ...]:
         """Return where lines lie that were cut out of one running strip.
@@ -190,7 +195,7 @@ class Line:
                 self._change(change)
         return placed
 
-    def _pass(self, placed: Placed) -> None:
+    def _pass(self, placed: Placed, *, hurry: bool = False) -> None:
         """Give lines to the coils that they belong to."""
         # Blocks are judged before they are cut: half of a repeated image is none.
         spans = self._trust.spans_of(placed) if self._cuts else None
@@ -198,7 +203,7 @@ class Line:
             if isinstance(part, CoilChange):
                 self._change(part)
             elif self._run is not None:
-                self._run.push(part, spans=self._of_part(part, spans))
+                self._run.push(part, spans=self._of_part(part, spans), hurry=hurry)
 
     def _of_part(self, part: Block, spans: tuple[Span, ...] | None) -> tuple[Span, ...] | None:
         """Return the spans on the lines of a part, counted as the part counts."""
@@ -308,6 +313,7 @@ class Line:
         return {
             "dropped_blocks": dropped.dropped_blocks,
             "dropped_lines": dropped.dropped_lines,
+            **self._overload.counts(),
             **counted,
             **placed,
         }

@@ -124,8 +124,9 @@ class InferenceSection(Section):
         precision: Which variant of the bundle; the engine's usual one where None.
         batch: Tiles in one call.
         threads: CPU threads; 0 takes all cores.
-        tile_px: Side of a tile in px; the bundle's own where None.
+        tile_px: Side of a tile in px; the gate's, where it is used, or the bundle's own where None.
         halo_px: Context around the kept part of a tile in px; the bundle's own where None.
+        gate: Whether only those tiles reach the model in which the bundle's gate marks something.
     """
 
     engine: EngineName = "onnx"
@@ -140,6 +141,7 @@ class InferenceSection(Section):
         json_schema_extra=unit("px"),
     )
     halo_px: int | None = Field(default=None, ge=0, le=4095, json_schema_extra=unit("px"))
+    gate: bool = False
 
     @model_validator(mode="after")
     def _core_is_left(self) -> "InferenceSection":
@@ -222,6 +224,11 @@ class Station(Section):
     roll_repeat: RollRepeatSection = RollRepeatSection()
     control: ControlSection | None = None
     web: WebSection = WebSection()
+
+    @property
+    def needs_gate(self) -> bool:
+        """Whether a bundle without a gate cannot do what the station asks for."""
+        return self.inference.gate or self.pipeline.overload == "degrade"
 
     @model_validator(mode="after")
     def _commands_need_a_live_source(self) -> "Station":

@@ -36,6 +36,7 @@ class Supervisor:
         coil: The coil under the camera, if there is one.
         bundle: Name and digest of the bundle that inspects, once it is loaded.
         rules: The rules in force, in words.
+        behind: Whether the gate looks at lines alone, as the machine is slower than the line.
         trouble: What is wrong until somebody mends it; empty where nothing is.
 
     Args:
@@ -54,6 +55,7 @@ class Supervisor:
         self.bundle = ("", "")
         self.rules = ""
         self.trouble = ""
+        self.behind = False
         self._states = StateKeeper()
         self._beat = ("start", self._clock())
         self._loss_s: float | None = None
@@ -93,6 +95,8 @@ class Supervisor:
         """Go to the state that fits what is known now."""
         losing = self._loss_s is not None and self._clock() - self._loss_s < LOSS_MEMORY_S
         reasons = [self.trouble] if self.trouble else []
+        if self.behind:
+            reasons.append("the machine is slower than the line: the gate inspects alone")
         if losing:
             reasons.append(f"lines were lost in the last {LOSS_MEMORY_S:g} s")
         if reasons:

@@ -1,7 +1,6 @@
 """``stripscan run``: the daemon."""
 
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -12,13 +11,13 @@ from stripscan.contract.errors import StoreError
 from stripscan.runtime.coil_run import Progress as Where
 from stripscan.runtime.conditioning.station_field import station_flat_field
 from stripscan.runtime.control.server import read_token
-from stripscan.runtime.daemon import run_station, station_bundle, station_engine
-from stripscan.runtime.golden import require_golden
+from stripscan.runtime.daemon import run_station, station_bundle
 from stripscan.runtime.grading import station_rules
 from stripscan.runtime.inspector import tile_grid
 from stripscan.runtime.line import RunResult
 from stripscan.runtime.sources import open_source
 from stripscan.runtime.station import Station, load_station
+from stripscan.runtime.station_model import load_model
 from stripscan.runtime.store import Store
 from stripscan.runtime.store_postgresql import require_driver
 from stripscan.terminal.console import messages, results, say
@@ -65,8 +64,7 @@ def _checked(station: Station) -> str:
     """
     bundle = station_bundle(station)
     rules = station_rules(station, bundle)
-    with closing(station_engine(station, bundle)) as engine:
-        require_golden(engine, bundle)
+    load_model(station, bundle).close()
     tile_grid(station, bundle.manifest, width_px=1)
     source = open_source(station)
     if source.live:

@@ -66,6 +66,11 @@ class _LineCollector(Collector):
                 "Blocks that were not taken in time",
                 figures.dropped_blocks,
             ),
+            (
+                "gate_only_switches",
+                "Changes from the full chain to the gate alone, and back",
+                figures.gate_only_switches,
+            ),
             ("lines", "Lines that passed, lost ones included", figures.lines),
             ("lost_lines", "Lines without a picture", figures.lost_lines),
             (

@@ -2,15 +2,14 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from stripscan.contract.bundle import Bundle
 from stripscan.contract.errors import StripscanError
 from stripscan.runtime.conditioning.station_field import station_flat_field
 from stripscan.runtime.daemon import station_bundle, station_engine
-from stripscan.runtime.engines.base import Engine
+from stripscan.runtime.golden import require_gate_golden
 from stripscan.runtime.grading import station_rules
 from stripscan.runtime.health.budget import Budget, budget_finding
 from stripscan.runtime.health.disk import (
@@ -25,6 +24,7 @@ from stripscan.runtime.health.model import golden_finding
 from stripscan.runtime.health.pace import Pace, measure_pace
 from stripscan.runtime.sources import open_source
 from stripscan.runtime.station import Station, load_station
+from stripscan.runtime.station_model import station_gate
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,18 +91,22 @@ def _model(station: Station, known: _Known) -> Iterator[Finding]:
         what = "station's rules"
         yield Finding(what=what, verdict="ok", detail=str(station_rules(station, bundle)))
         what = "station's engine"
-        with closing(station_engine(station, bundle)) as engine:
+        with ExitStack() as stack:
+            engine = stack.enter_context(closing(station_engine(station, bundle)))
             yield golden_finding(what, engine, bundle)
+            gate = None
+            if station.needs_gate:
+                what = "station's gate"
+                gate = stack.enter_context(closing(station_gate(station, bundle)))
+                require_gate_golden(gate, bundle)
+                yield Finding(what=what, verdict="ok", detail="marks the golden frames well")
             what = "time budget"
-            known.pace = _pace(station, bundle, engine, known.width_px)
+            if known.width_px is not None:
+                known.pace = measure_pace(
+                    station, bundle.manifest, engine, width_px=known.width_px, gate=gate
+                )
     except StripscanError as error:
         yield Finding(what=what, verdict="fail", detail=str(error))
-
-
-def _pace(station: Station, bundle: Bundle, engine: Engine, width_px: int | None) -> Pace | None:
-    if width_px is None:
-        return None
-    return measure_pace(station, bundle.manifest, engine, width_px=width_px)
 
 
 def _store(station: Station, known: _Known) -> Iterator[Finding]:
