@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -22,6 +22,8 @@ from stripscan.runtime.conditioning.flat_field import FlatField
 from stripscan.runtime.encoder import Encoder, Placed
 from stripscan.runtime.engines.base import Engine
 from stripscan.runtime.measure import Metric
+from stripscan.runtime.panorama.geometry import Share
+from stripscan.runtime.panorama.ledger import SEEN, CameraLedger
 from stripscan.runtime.segment import Segmenter
 from stripscan.runtime.station import Station
 from stripscan.runtime.stitching import Reach, Step, StreamingLabeller
@@ -31,7 +33,6 @@ from stripscan.runtime.trust import BlockTrust
 from stripscan.runtime.window import LineWindow
 
 _WINDOW_TILES = 4
-_SEEN = (CoverageStatus.INSPECTED, CoverageStatus.DEGRADED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,7 @@ def classes_of(manifest: Manifest) -> tuple[DefectClass, ...]:
 
 
 class CoilInspector:
-    """The chain from blocks to defects, without threads, clocks or files.
+    """The chain from blocks to defects on one surface, without threads, clocks or files.
 
     Args:
         coil: Name of the coil.
@@ -69,6 +70,10 @@ class CoilInspector:
         width_px: Width of the camera's image.
         flat_field: Gain and offset of the camera's columns, if they were learned.
         trust: Judges the camera's blocks, where it has done so before; a new one if None.
+        shares: Who owns which columns, where several cameras make the image; their blocks were
+            judged before they were joined.
+        numbers: Numbers for defects, where other surfaces have theirs from the same; from 1 on
+            if None.
     """
 
     def __init__(
@@ -81,6 +86,8 @@ class CoilInspector:
         width_px: int,
         flat_field: FlatField | None = None,
         trust: BlockTrust | None = None,
+        shares: Sequence[Share] = (),
+        numbers: Iterator[int] | None = None,
     ) -> None:
         inference, camera = station.inference, station.camera
         grid = tile_grid(station, manifest, width_px=width_px)
@@ -102,6 +109,8 @@ class CoilInspector:
             coil=coil,
             classes={c.id: c for c in classes_of(manifest)},
             min_area_px=manifest.min_area_px,
+            surface=camera.surface,
+            numbers=numbers,
         )
         self._window = LineWindow(
             width_px=width_px,
@@ -111,7 +120,8 @@ class CoilInspector:
         self._condition = Conditioner(camera=camera, width_px=width_px, flat_field=flat_field)
         self._edges: NDArray[np.float32] = np.empty((0, 2), np.float32)
         self._edges_first = 0
-        self._covered_m: float | None = None
+        self._views = CameraLedger(shares) if shares else None
+        self._covered_m: dict[str, float] = {}
         self._host_ns = 0
         self._abandoned = False
 
@@ -142,7 +152,7 @@ class CoilInspector:
             figures["reversals"] = self._encoder.reversals
             figures["reseen_lines"] = self._encoder.reseen_lines
             figures["encoder_faults"] = self._encoder.faults
-        if self._trust.dead_columns:
+        if not self._views and self._trust.dead_columns:
             figures["dead_columns"] = self._trust.dead_columns
         return figures
 
@@ -154,8 +164,7 @@ class CoilInspector:
         Args:
             block: The next block.
             spans: What cannot be trusted of it; judged here where None. Who cuts blocks judges
-                them whole, and has no encoder.
-
+                them whole, and has no encoder. Those of single cameras count for their columns.
 
         Raises:
             BundleError: The model found a class that its manifest does not have.
@@ -183,7 +192,9 @@ class CoilInspector:
         for each in placed:
             self._axis.add(each.block)
             spans = each.spans
-            if judged is not None:
+            if judged is not None and self._views:
+                self._views.add(judged)
+            elif judged is not None:
                 spans = (*judged, *spans)
             elif each.status is not CoverageStatus.UNKNOWN:
                 spans = (*self._trust.spans(each.block), *spans)
@@ -194,12 +205,15 @@ class CoilInspector:
         self._abandoned = True
 
     def _inspect(self, band: Band) -> Outcome:
-        seen = _seen_lines(band)
+        told = self._views.take(band) if self._views else band.spans
+        seen = _seen_lines(band, told)
         # Up to here pixels are the camera's own: even light would hide a lens that went dark.
         even = self._condition.corrected(band.pixels)
         if seen.any():
             mask, score = self._segmenter.segment(dataclasses.replace(band, pixels=even))
             mask[~seen] = 0
+            if self._views:
+                self._views.clear(mask, band, told)
         else:
             mask = score = np.zeros((band.core.lines, self._grid.width_px), np.uint8)
         # Nothing has changed up to here: if inference failed, all that was inspected is whole.
@@ -209,7 +223,7 @@ class CoilInspector:
         self._condition.mask(mask, edges, seen)
         self._edges = np.concatenate([self._edges, edges])
         self._window.push(even[core])
-        return self._outcome(self._labeller.push(mask, score), band.spans, band.host_ns)
+        return self._outcome(self._labeller.push(mask, score), told, band.host_ns)
 
     def _outcome(self, step: Step, spans: tuple[Span, ...], host_ns: int) -> Outcome:
         changes = self._tracker.apply(step, self._metric())
@@ -247,11 +261,12 @@ class CoilInspector:
 
     def _interval(self, span: Span) -> CoverageInterval:
         # The encoder of the next block may place the end of this one elsewhere; nothing may gape.
-        start_m = self._covered_m
-        end_m = self._covered_m = self._axis.along_m(span.lines.stop)
+        camera = span.camera or self._camera.name
+        start_m = self._covered_m.get(camera)
+        end_m = self._covered_m[camera] = self._axis.along_m(span.lines.stop)
         inspected = span.status is CoverageStatus.INSPECTED
         return CoverageInterval(
-            camera=self._camera.name,
+            camera=camera,
             lines=span.lines,
             along_start_m=self._axis.along_m(span.lines.start) if start_m is None else start_m,
             along_end_m=end_m,
@@ -282,10 +297,11 @@ def reach_px(join_mm: float, *, mm_per_line: float, mm_per_px: float) -> Reach:
     return Reach(lines=math.ceil(join_mm / mm_per_line / 2), px=math.ceil(join_mm / mm_per_px / 2))
 
 
-def _seen_lines(band: Band) -> NDArray[np.bool_]:
+def _seen_lines(band: Band, told: tuple[Span, ...]) -> NDArray[np.bool_]:
+    """Return bool ``[lines]``: lines of a band's core that a camera saw."""
     seen = np.zeros(band.core.lines, np.bool_)
-    for span in band.spans:
-        if span.status in _SEEN:
+    for span in told:
+        if span.status in SEEN:
             seen[span.lines.start - band.core.start : span.lines.stop - band.core.start] = True
     return seen
 

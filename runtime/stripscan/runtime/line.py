@@ -1,4 +1,4 @@
-"""The main loop: coil after coil under one camera, while its source runs on."""
+"""The main loop: coil after coil under the cameras, while their source runs on."""
 
 import dataclasses
 import logging
@@ -18,6 +18,9 @@ from stripscan.runtime.grading import station_rules
 from stripscan.runtime.line_state import LineState
 from stripscan.runtime.model_keeper import ModelKeeper
 from stripscan.runtime.order_book import OrderBook
+from stripscan.runtime.panorama.cameras import JoinedCameras
+from stripscan.runtime.panorama.joiner import JoinedBlock
+from stripscan.runtime.panorama.surface import Surface
 from stripscan.runtime.rules.load import Rules
 from stripscan.runtime.sources import FrameSource
 from stripscan.runtime.sources.base import CountingSource
@@ -49,7 +52,7 @@ class RunResult:
 
 
 class Line:
-    """Inspects what passes under one camera.
+    """Inspects what passes under the cameras.
 
     Args:
         station: The station.
@@ -57,7 +60,7 @@ class Line:
         store: Where everything goes.
         models: What inspects it, and what may follow.
         rules: Severity and grade.
-        flat_field: Gain and offset of the camera's columns, if they were learned.
+        flat_field: Gain and offset of the columns of a single camera, if they were learned.
         orders: Changes of the coil.
         supervisor: Who is told what happens.
         reload: Whether somebody has asked since the last call to read the rules again.
@@ -83,7 +86,7 @@ class Line:
         self._store = store
         self._models = models
         self._rules = rules
-        self._flat_field = flat_field
+        self._surfaces = _surfaces(station, source, flat_field)
         self._orders = orders
         self._supervisor = supervisor
         self._reload = reload
@@ -146,7 +149,8 @@ class Line:
         if self._stopped:
             self._supervisor.enter(LineState.STOPPING)
         else:
-            self._supervisor.trouble = self._models.trouble
+            troubles = (self._models.trouble, self._camera_trouble())
+            self._supervisor.trouble = "; ".join(filter(None, troubles))
             self._supervisor.review()
         self._supervisor.beat("waiting for lines")
 
@@ -161,16 +165,29 @@ class Line:
             return
         self._supervisor.beat("inspecting")
         figures = self._supervisor.figures
-        self._supervisor.lost(figures.take(block))
+        lost = figures.take(block)
+        if isinstance(block, JoinedBlock):
+            lost += block.lost_lines
+            figures.lost_lines += block.lost_lines
+        self._supervisor.lost(lost)
         figures.dropped_blocks = self._acquisition.dropped_blocks
         # Blocks are judged before they are cut: half of a repeated image is none. An encoder may
         # count lines anew, so that its blocks are judged behind it; it goes with one coil alone.
-        spans = self._trust.spans(block) if self._cuts else None
+        spans = self._judged(block)
         for part in self._switch.cut(block):
             if isinstance(part, CoilChange):
                 self._change(part)
             elif self._run is not None:
                 self._run.push(part, spans=self._of_part(part, spans))
+
+    def _judged(self, block: Block) -> tuple[Span, ...] | None:
+        """Return what cannot be trusted of a block; None where the coil's own chain tells."""
+        if isinstance(block, JoinedBlock):
+            return block.spans
+        return self._trust.spans(block) if self._cuts else None
+
+    def _camera_trouble(self) -> str:
+        return self._source.trouble if isinstance(self._source, JoinedCameras) else ""
 
     def _of_part(self, part: Block, spans: tuple[Span, ...] | None) -> tuple[Span, ...] | None:
         """Return the spans on the lines of a part, counted as the part counts."""
@@ -225,11 +242,10 @@ class Line:
         run = CoilRun(
             coil=coil,
             station=self._station,
+            surfaces=self._surfaces,
             model=self._models.model,
             rules=self._rules,
             store=self._store,
-            width_px=self._source.width_px,
-            flat_field=self._flat_field,
             trust=self._trust,
             total_lines=total_lines,
             counted=self._counted,
@@ -277,3 +293,13 @@ class Line:
             "dropped_lines": dropped.dropped_lines,
             **counted,
         }
+
+
+def _surfaces(
+    station: Station, source: FrameSource, flat_field: FlatField | None
+) -> tuple[Surface, ...]:
+    """Return what of a source's blocks is which side of the strip."""
+    if isinstance(source, JoinedCameras):
+        return source.surfaces
+    whole = slice(0, source.width_px)
+    return (Surface(station=station, columns=whole, flat_field=flat_field),)

@@ -132,7 +132,13 @@ CREATE TABLE roll_print (
 ) STRICT, WITHOUT ROWID;
 """
 
-UPGRADES: Final[tuple[str, ...]] = (_ROLL_REPEATS, _GRADINGS)
+# Until then a coil had one camera, and all its defects were on the surface that it saw.
+_SURFACES: Final = """
+ALTER TABLE defect ADD COLUMN surface TEXT NOT NULL DEFAULT 'top';
+UPDATE defect SET surface = (SELECT surface FROM coil WHERE coil.id = defect.coil);
+"""
+
+UPGRADES: Final[tuple[str, ...]] = (_ROLL_REPEATS, _GRADINGS, _SURFACES)
 """Scripts from version 1 to 2, from 2 to 3, and so on. What was released never changes."""
 
 SCHEMA_VERSION: Final = 1 + len(UPGRADES)

@@ -9,7 +9,7 @@ import numpy as np
 from stripscan.contract.coverage import CoverageStatus
 from stripscan.contract.defect import Defect
 from stripscan.contract.grading import Grade, Reason
-from stripscan.runtime.coil_extent import CoverageSpan
+from stripscan.runtime.coil_extent import CoverageSpan, uninspected_m
 from stripscan.runtime.rules.judge import TOLERANCE, Place, Selector, shown
 from stripscan.runtime.rules.model import GradeRule, RulesFile
 from stripscan.runtime.store_records import CoilStatus
@@ -28,14 +28,12 @@ class CoilFacts:
     """What a grade depends on beside the defects.
 
     Attributes:
-        surface: Side of the strip.
         status: How the coil ended.
         length_m: Length in m.
         width_mm: Width of the strip in mm.
         coverage: Stretches without a gap; see ``coverage_spans``.
     """
 
-    surface: str
     status: CoilStatus
     length_m: float
     width_mm: float
@@ -48,8 +46,8 @@ class CoilFacts:
 
     @property
     def lost_m(self) -> float:
-        """How much was not inspected by the full chain, in m."""
-        return sum(max(s.length_m, 0.0) for s in self.gaps)
+        """How much was not inspected by the full chain of every camera, in m."""
+        return uninspected_m(self.coverage)
 
     @property
     def gaps(self) -> list[CoverageSpan]:
@@ -58,11 +56,15 @@ class CoilFacts:
 
     @property
     def lost_percent(self) -> float:
-        """How much was not inspected by the full chain, 0–100 %; all where nothing is known."""
+        """How much was not inspected by the full chain, 0–100 %; all where nothing is known.
+
+        What passed under each camera counts alike.
+        """
         seen_m = sum(
             max(s.length_m, 0.0) for s in self.coverage if s.status is CoverageStatus.INSPECTED
         )
-        return 100 * self.lost_m / (self.lost_m + seen_m) if seen_m > 0 else 100.0
+        lost_m = sum(max(s.length_m, 0.0) for s in self.gaps)
+        return 100 * lost_m / (lost_m + seen_m) if seen_m > 0 else 100.0
 
 
 def grade_coil(
@@ -120,7 +122,7 @@ def _fits(rule: GradeRule, coil: CoilFacts, defects: Sequence[Defect]) -> str:
         asked = f"the rule asks for less than {rule.inspected_below_percent:g} % inspected"
         return f"{coil.lost_percent:.3g} % not inspected by the full chain; {asked}"
     selector, severities = Selector(rule), rule.severities
-    place = Place(surface=coil.surface, tail_m=coil.tail_m)
+    place = Place(tail_m=coil.tail_m)
     chosen = [
         d
         for d in defects

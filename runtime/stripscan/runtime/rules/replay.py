@@ -79,13 +79,12 @@ def replay(store: Store, coil_id: str, rules: Rules) -> Replay:
     gradings = store.gradings(coil_id)
     length_m = known_length_m(coil, intervals, found)
     facts = CoilFacts(
-        surface=coil.surface,
         status=coil.status,
         length_m=length_m,
         width_mm=strip_width_mm(coil, found),
         coverage=coverage_spans(intervals, coil, length_m),
     )
-    judge = SeverityJudge(rules.file, coil.classes, surface=coil.surface)
+    judge = SeverityJudge(rules.file, coil.classes)
     judged: list[Defect] = []
     changes: list[SeverityChange] = []
     by_rule: Counter[str] = Counter()
