@@ -138,7 +138,10 @@ def test_what_a_camera_does_not_see_is_unknown_in_its_columns_alone(data: st.Dat
     far = cv2.erode(
         seen.astype(np.uint8), np.ones((2 * ENGINE_RADIUS_PX + 1,) * 2), borderValue=1
     ).astype(np.bool_)
-    one, several = masks_of(of_one_camera(strip[:covered]), strip.shape), masks_of(found, strip.shape)
+    one, several = (
+        masks_of(of_one_camera(strip[:covered]), strip.shape),
+        masks_of(found, strip.shape),
+    )
     assert not several[:covered][~seen].any()
     assert np.array_equal(one[:covered][far], several[:covered][far])
 

@@ -85,7 +85,6 @@ class LineJoiner:
             spans: What cannot be trusted of it.
         """
         lane = self._lanes[number]
-        lane.waited_s = 0.0
         self._limit = max(self._limit, _LIMIT_BLOCKS * block.lines.lines)
         if self._live and sum(hole.lines for hole in block.lost) == block.lines.lines:
             # How many passed while the camera was away is a guess: the others know.
@@ -175,11 +174,12 @@ class LineJoiner:
             lane.astray = False
         lane.note(block)
         first, stop = block.first_line + lane.shift, block.lines.stop + lane.shift
-        if stop <= lane.arrived:
-            return
         if lane.silent:
             logger.info("a camera is back", extra={"camera": lane.camera})
-            lane.silent = False
+            lane.silent, lane.waited_s = False, 0.0
+        if stop <= lane.arrived:
+            return  # too late; the others wait now, so that one of the next is not
+        lane.waited_s = 0.0
         if first > lane.arrived:
             self._skip(lane, first, 0 if astray else block.dropped_before, astray=astray)
         self._write(lane, block, spans)
