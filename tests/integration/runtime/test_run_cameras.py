@@ -1,7 +1,6 @@
 """Several cameras through a whole station: the default model, real threads, a store, a report."""
 
 import dataclasses
-import json
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -20,6 +19,7 @@ from stripscan.runtime.acquire import acquire, open_lines
 from stripscan.runtime.coil_switch import PlannedCoil
 from stripscan.runtime.daemon import run_station
 from stripscan.runtime.line import Line
+from stripscan.runtime.line_state import LineState
 from stripscan.runtime.model_keeper import ModelKeeper
 from stripscan.runtime.order_book import OrderBook
 from stripscan.runtime.panorama.cameras import JoinedCameras
@@ -76,7 +76,7 @@ def test_two_surfaces_of_two_cameras_are_what_one_camera_over_each_finds(tmp_pat
     run(tmp_path, "bottom", f"[source]\n{STRIP}seed = 8\n")
     with Store.open(tmp_path / "s.db", readonly=True) as store:
         several = store.defects("several")
-        assert [d.number for d in several] == list(range(1, len(several) + 1))
+        assert len({d.number for d in several}) == len(several)
         for surface in ("top", "bottom"):
             alone = found(store, surface, "top")
             assert len(alone) >= 5
@@ -99,7 +99,6 @@ def test_two_surfaces_of_two_cameras_are_what_one_camera_over_each_finds(tmp_pat
     assert sum(t.length_m for t in report.coverage_totals) == pytest.approx(LENGTH_M)
     document = json_document(report)
     assert {d["surface"] for d in document["defects"]} == {"top", "bottom"}
-    assert json.loads(json.dumps(document)) == document
     assert "bottom-right" in render_html(report)
 
 
@@ -181,6 +180,7 @@ def inspected(path: Path, left: Paced, right: Paced) -> tuple[Supervisor, list[s
     setup, supervisor = two_cameras(), Supervisor()
     queued = partial(acquire, pipeline=setup.pipeline)
     reasons: list[str] = []
+    supervisor.enter(LineState.WARMING)
     with (
         Store.open(path) as store,
         JoinedCameras(setup, [left, right], acquire=queued) as source,
