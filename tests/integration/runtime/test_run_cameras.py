@@ -1,12 +1,13 @@
 """Several cameras through a whole station: the default model, real threads, a store, a report."""
 
 import dataclasses
+import threading
 import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pytest
@@ -54,7 +55,7 @@ def run(folder: Path, coil: str, text: str) -> None:
     run_station(load_station(file))
 
 
-def found(store: Store, coil: str, surface: str) -> list[tuple[dict[str, object], list[object]]]:
+def found(store: Store, coil: str, surface: str) -> list[tuple[dict[str, Any], list[list[int]]]]:
     """Return the defects of a surface with their masks, without their numbers."""
     told = []
     for defect in store.defects(coil):
@@ -92,9 +93,10 @@ def test_two_surfaces_of_two_cameras_are_what_one_camera_over_each_finds(tmp_pat
                 } == {k: v for k, v in fields.items() if k not in {"class_share", "phase"}}
         report = build_report(store, "several")
         assert store.coil("several").surface == "top, bottom"
-    spans = {span.camera: (span.start_m, span.end_m) for span in report.coverage}
-    names = ("top-left", "top-right", "bottom-left", "bottom-right")
-    assert spans == {name: (0.0, pytest.approx(LENGTH_M)) for name in names}
+    assert [span.camera for span in report.coverage] == [
+        *("bottom-left", "bottom-right", "top-left", "top-right")
+    ]
+    assert all(span.length_m == pytest.approx(LENGTH_M) for span in report.coverage)
     assert report.inspected_percent == 100
     assert sum(t.length_m for t in report.coverage_totals) == pytest.approx(LENGTH_M)
     document = json_document(report)
@@ -175,8 +177,8 @@ def two_cameras() -> Station:
     )
 
 
-def inspected(path: Path, left: Paced, right: Paced) -> tuple[Supervisor, list[str]]:
-    """Run two cameras; return the supervisor, and its reasons on the way."""
+def inspected(path: Path, left: Paced, right: Paced, *, book: OrderBook | None = None) -> list[str]:
+    """Run two cameras over a coil, or as a book says; return why the station was degraded."""
     setup, supervisor = two_cameras(), Supervisor()
     queued = partial(acquire, pipeline=setup.pipeline)
     reasons: list[str] = []
@@ -194,21 +196,23 @@ def inspected(path: Path, left: Paced, right: Paced) -> tuple[Supervisor, list[s
             flat_field=None,
             supervisor=supervisor,
             reload=Hangup().taken,
-            orders=OrderBook("one coil"),
+            orders=book or OrderBook("one coil"),
             on_progress=lambda _: reasons.append(supervisor.reason),
         )
-        line.run(PlannedCoil(id="a"))
-    return supervisor, reasons
+        line.run(None if book else PlannedCoil(id="a"))
+    return reasons
 
 
-def told(path: Path) -> tuple[list[Defect], dict[str, list[tuple[int, int, str]]], str]:
+def told(
+    path: Path, coil: str = "a"
+) -> tuple[list[Defect], dict[str, list[tuple[int, int, str]]], str]:
     with Store.open(path, readonly=True) as store:
         spans: dict[str, list[tuple[int, int, str]]] = {}
-        for each in store.coverage("a"):
+        for each in store.coverage(coil):
             of_one = spans.setdefault(each.camera, [])
             assert each.lines.start == (of_one[-1][1] if of_one else 0)
             of_one.append((each.lines.start, each.lines.stop, str(each.status)))
-        return list(store.defects("a")), spans, store.gradings("a")[0].grade
+        return list(store.defects(coil)), spans, store.gradings(coil)[0].grade
 
 
 def test_a_camera_that_dies_and_comes_back_leaves_a_hole_in_its_columns_alone(
@@ -216,7 +220,7 @@ def test_a_camera_that_dies_and_comes_back_leaves_a_hole_in_its_columns_alone(
 ) -> None:
     lines, strip = 2400, spotted(2400)
     right = Paced(strip[:, 70:], silent=range(400, 1800))
-    _, reasons = inspected(tmp_path / "s.db", Paced(strip[:, :90]), right)
+    reasons = inspected(tmp_path / "s.db", Paced(strip[:, :90]), right)
     assert any("camera right sends no lines" in reason for reason in reasons)
     defects, spans, grade = told(tmp_path / "s.db")
     assert spans["left"] == [(0, lines, "inspected")]
@@ -234,7 +238,7 @@ def test_a_camera_that_dies_and_comes_back_leaves_a_hole_in_its_columns_alone(
 def test_a_camera_that_fails_for_good_does_not_end_the_others(tmp_path: Path) -> None:
     strip = spotted(800)
     right = Paced(strip[:, 70:], fails_at=200)
-    _, reasons = inspected(tmp_path / "s.db", Paced(strip[:, :90]), right)
+    reasons = inspected(tmp_path / "s.db", Paced(strip[:, :90]), right)
     assert any("camera right has failed: it is gone for good" in reason for reason in reasons)
     defects, spans, grade = told(tmp_path / "s.db")
     assert spans == {
@@ -246,6 +250,30 @@ def test_a_camera_that_fails_for_good_does_not_end_the_others(tmp_path: Path) ->
     gone = Paced(strip[:, :90], fails_at=80)
     with pytest.raises(CameraLost, match="gone for good"):
         inspected(tmp_path / "t.db", gone, Paced(strip[:, 70:], fails_at=120))
+
+
+def test_a_change_cuts_all_cameras_at_one_line(tmp_path: Path) -> None:
+    strip = spotted(1200)
+    book = OrderBook("")
+    book.open(())
+    book.start(PlannedCoil(id="a"))
+    change = threading.Timer(0.7, book.start, [PlannedCoil(id="b")])
+    change.start()
+    right = Paced(strip[:, 70:], silent=range(400, 480))
+    inspected(tmp_path / "s.db", Paced(strip[:, :90]), right, book=book)
+    change.join()
+    first, spans, _ = told(tmp_path / "s.db", "a")
+    second, after, _ = told(tmp_path / "s.db", "b")
+    (head, whole) = spans["left"][-1][1], after["left"][-1][1]
+    assert head + whole == 1200
+    for camera, holes in (("left", []), ("right", [(400, 480)])):
+        both = spans[camera] + [(a + head, b + head, status) for a, b, status in after[camera]]
+        assert (spans[camera][-1][1], after[camera][-1][1]) == (head, whole)
+        assert [(a, b) for a, b, status in both if status != "inspected"] == holes
+    lines = [d.first_line for d in first] + [d.first_line + head for d in second]
+    assert {line for line in lines if abs(line - head) > 20} == {
+        line for line in (*range(9, 1200, 100), 1099) if abs(line - head) > 20
+    }
 
 
 def test_metal_that_no_camera_sees_is_refused_before_anything_runs(tmp_path: Path) -> None:

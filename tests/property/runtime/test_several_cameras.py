@@ -38,7 +38,8 @@ def strips(draw: st.DrawFn) -> Pixels:
             cv2.rectangle(strip, (x, y), corner, grey, thickness=-1)
         else:
             cv2.line(strip, (x, y), corner, grey, thickness=draw(st.integers(4, 8)))
-    return strip + np.random.default_rng(1).integers(0, 4, strip.shape, np.uint8)
+    noise = np.random.default_rng(1).integers(0, 4, strip.shape, np.uint8)
+    return np.asarray(strip + noise, np.uint8)
 
 
 @st.composite

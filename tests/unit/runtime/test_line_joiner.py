@@ -9,7 +9,7 @@ import pytest
 from stripscan.contract.block import Block, BlockStatus, LineRange
 from stripscan.contract.defect import Defect
 from unit.runtime.inspection_samples import MM_PER_LINE, metal
-from unit.runtime.panorama_samples import Array, Eye, states_by_camera
+from unit.runtime.panorama_samples import Array, Eye, Pixels, states_by_camera
 
 LINES, WIDTH, SEAM = 1200, 160, 80
 CUTS = tuple(range(40, LINES, 40))
@@ -18,7 +18,7 @@ LEFT = Eye(0, 90, cuts=CUTS)
 RIGHT = Eye(70, WIDTH, cuts=CUTS)
 
 
-def strip() -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+def strip() -> Pixels:
     """Return metal with spots left and right all along, and one over the seam."""
     pixels = metal(LINES, WIDTH)
     for first in range(20, LINES, 100):

@@ -149,7 +149,7 @@ class JoinedCameras:
     @property
     def width_px(self) -> int:
         """Width of the pictures of all surfaces together in px."""
-        return max(surface.columns.stop for surface in self._surfaces)
+        return sum(surface.width_px for surface in self._surfaces)
 
     @property
     def live(self) -> bool:

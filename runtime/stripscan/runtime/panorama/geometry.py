@@ -16,6 +16,7 @@ _SAME_PX = 1e-3
 """Columns that lie off the grid by less are on it."""
 
 _SCALE = 256  # weights of 8 bits: a pixel has no more
+_ROWS = 32  # so many lines stay in the cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +89,14 @@ class Share:
         if plain is not None:
             target[:] = pixels[:, plain]
             return
-        near = pixels[:, self.nearer].astype(np.uint16)
-        near *= _SCALE - self.weight
-        near += pixels[:, self.farther] * self.weight
-        near += _SCALE // 2
-        target[:] = near >> 8
+        for top in range(0, len(pixels), _ROWS):
+            rows = pixels[top : top + _ROWS]
+            near = np.take(rows, self.nearer, axis=1).astype(np.uint16)
+            near *= _SCALE - self.weight
+            near += np.take(rows, self.farther, axis=1) * self.weight
+            near += _SCALE // 2
+            near >>= 8
+            target[top : top + _ROWS] = near
 
     def spread(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what the camera's columns have, float32 ``[width]``, for those of the picture."""
