@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ModelWrapValidatorHandler, model_validator
 
 from stripscan.contract.errors import ConfigError
 from stripscan.contract.graph import SIZE_MULTIPLE_PX
@@ -24,7 +24,7 @@ from stripscan.runtime.station_sources import (
     VideoSource,
     source_below,
 )
-from stripscan.runtime.station_view import ViewSection, check_views, with_first_source
+from stripscan.runtime.station_view import ViewSection, check_views, with_a_source
 from stripscan.runtime.toml_file import parse_toml, text_of
 
 DEFAULT_BUNDLE = "default"
@@ -237,10 +237,15 @@ class Station(Section):
         """Where the lines of all cameras come from."""
         return tuple(view.source for view in self.view) or (self.source,)
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _first_source(cls, given: Any) -> Any:
-        return with_first_source(given)
+    def _has_the_first_source(
+        cls, given: Any, handler: ModelWrapValidatorHandler["Station"]
+    ) -> "Station":
+        station = handler(with_a_source(given))
+        if not station.view:
+            return station
+        return station.model_copy(update={"source": station.view[0].source})
 
     @model_validator(mode="after")
     def _views_fit(self) -> "Station":

@@ -46,11 +46,8 @@ class ViewSection(Section):
         return self.model_copy(update={"source": source, "flat_field": field})
 
 
-def with_first_source(given: Any) -> Any:
-    """Let a station with views have the source of the first one as its own.
-
-    Args:
-        given: What a station file says.
+def with_a_source(given: Any) -> Any:
+    """Return what a station file says with a source of its own, where its views have theirs.
 
     Raises:
         ValueError: It has a ``[source]`` as well.
@@ -61,9 +58,7 @@ def with_first_source(given: Any) -> Any:
         raise ValueError(
             "a table [source] does not go with [[view]]: give each view its own [view.source]"
         )
-    first = given["view"][0] if isinstance(given["view"], list | tuple) else None
-    source = first.get("source") if isinstance(first, dict) else getattr(first, "source", None)
-    return given if source is None else given | {"source": source}
+    return given | {"source": {"kind": "simulator"}}  # until that of the first view is known
 
 
 def check_views(views: Sequence[ViewSection], camera: "CameraSection") -> None:

@@ -34,13 +34,17 @@ def test_a_mirrored_camera_gives_its_columns_from_the_right() -> None:
 @pytest.mark.parametrize(
     ("right", "said"),
     [
-        (dataclasses.replace(RIGHT, left_mm=600.5), '"left" and "right" on the top surface are 0.5 mm that no camera'),
-        (dataclasses.replace(RIGHT, width_px=90), 'the second sees nothing that the first does not: "left"'),
+        (
+            dataclasses.replace(RIGHT, left_mm=600.5),
+            '"left" and "right" on the top surface are 0.5 mm that no camera',
+        ),
+        (
+            dataclasses.replace(RIGHT, width_px=90),
+            'the second sees nothing that the first does not: "left"',
+        ),
     ],
 )
-def test_what_nobody_sees_and_what_adds_nothing_is_refused(
-    right: View, said: str
-) -> None:
+def test_what_nobody_sees_and_what_adds_nothing_is_refused(right: View, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         share_out("top", [LEFT, right], mm_per_px=0.5)
 

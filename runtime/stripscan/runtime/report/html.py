@@ -134,7 +134,8 @@ def _page_data(
             "area": [round(d.area_mm2, 2) for d in defects],
             "edgeLeft": [round(d.edge_left_mm, 1) for d in defects],
             "edgeRight": [round(d.edge_right_mm, 1) for d in defects],
-        },
+        }
+        | ({"surface": [d.surface for d in defects]} if "," in report.coil.surface else {}),
         "pictures": {
             str(number): [t.uri, t.width, t.height, t.outline] for number, t in thumbnails.items()
         },
