@@ -211,7 +211,7 @@ class CoilRun:
             ledger = self._cover(*outcome.coverage)
         self._ledger = ledger
         self._figures.keep(outcome)
-        _announce(repeats)
+        _announce(repeats, chain.surface.name)
 
     def _cover(self, *intervals: CoverageInterval) -> dict[str, CoverageInterval]:
         """Store intervals and return the end of each camera's ledger, valid once committed."""
@@ -308,7 +308,7 @@ class CoilRun:
         }
 
 
-def _announce(repeats: Iterable[RollRepeat]) -> None:
+def _announce(repeats: Iterable[RollRepeat], surface: str) -> None:
     for repeat in repeats:
         if repeat.phase is DefectPhase.NEW:
             logger.warning(
@@ -317,6 +317,7 @@ def _announce(repeats: Iterable[RollRepeat]) -> None:
                     "coil": repeat.coil,
                     "repeat": repeat.number,
                     "class": repeat.class_name,
+                    "surface": surface,
                     "rolls": ", ".join(repeat.rolls) or None,
                     "period_mm": round(repeat.period_mm, 1),
                     "diameter_mm": round(repeat.diameter_mm, 1),

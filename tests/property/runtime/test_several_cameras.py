@@ -1,6 +1,7 @@
 """Any number of cameras, with any overlap and any blocks, find what one wide camera finds."""
 
 import dataclasses
+from collections.abc import Iterator
 from itertools import pairwise
 
 import cv2
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from stripscan.contract.block import LineRange
+from stripscan.contract.block import Block, LineRange
 from stripscan.contract.defect import Defect
 from unit.runtime.inspection_samples import (
     ENGINE_RADIUS_PX,
@@ -92,7 +93,7 @@ def of_one_camera(strip: Pixels) -> Found:
     )
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.data())
 def test_any_cameras_find_what_one_wide_camera_finds(data: st.DataObject) -> None:
     strip = data.draw(strips())
@@ -112,7 +113,7 @@ def test_any_cameras_find_what_one_wide_camera_finds(data: st.DataObject) -> Non
     assert all(states == ["inspected"] * len(strip) for states in seen.values())
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.data())
 def test_what_a_camera_does_not_see_is_unknown_in_its_columns_alone(data: st.DataObject) -> None:
     strip = data.draw(strips())
@@ -153,3 +154,62 @@ def masks_of(found: Found, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         for line, start, stop in found.runs(number):
             mask[line, start:stop] = True
     return mask
+
+
+@settings(max_examples=40)
+@given(st.data())
+def test_what_counts_as_inspected_was_seen_whatever_happens(data: st.DataObject) -> None:
+    strip = metal(data.draw(st.integers(200, 900)), 120)
+    eyes = [
+        Eye(0, 50, cuts=every(data, strip), counts_per_line=2.0),
+        Eye(40, 90, cuts=every(data, strip), counts_per_line=2.0, mirrored=True),
+        Eye(85, 120, cuts=every(data, strip), counts_per_line=2.0),
+    ]
+    array = Array(eyes, live=True)
+    late = {n: 1_000_000 * data.draw(st.integers(0, 120)) for n in range(3)}
+    events = [
+        (block.host_ns + late[number], number, block)
+        for number, eye in enumerate(eyes)
+        for block in interrupted(data, list(eye.blocks(strip, f"c{number}")))
+    ]
+    at_ns = 0
+    for came_ns, number, block in sorted(events, key=lambda event: event[:2]):
+        array.joiner.waited((came_ns - at_ns) / 1e9 * data.draw(st.sampled_from([1, 20])))
+        at_ns = came_ns
+        array.push(number, dataclasses.replace(block, host_ns=came_ns))
+    for number in range(3):
+        array.end(number)
+    if not array.joined:
+        return
+    picture = array.picture()
+    states = states_by_camera(array.inspect())
+    assert len({len(told) for told in states.values()}) == 1
+    for lane in array.lanes:
+        seen = np.asarray([state == "inspected" for state in states[lane.camera]])[: len(strip)]
+        ours, true = picture[: len(strip), lane.columns], strip[: len(picture), lane.columns]
+        assert np.array_equal(ours[seen], true[seen])
+
+
+def every(data: st.DataObject, strip: Pixels) -> tuple[int, ...]:
+    return tuple(range(0, len(strip), data.draw(st.sampled_from([8, 25, 60]))))
+
+
+def interrupted(data: st.DataObject, blocks: list[Block]) -> Iterator[Block]:
+    """Yield blocks of a camera that is away for a while, and guesses how many lines it missed."""
+    gone = data.draw(st.integers(3, len(blocks)))
+    back = gone + data.draw(st.integers(0, 10))
+    guess = data.draw(st.integers(1, 300))
+    yield from blocks[:gone]
+    if gone < back <= len(blocks):
+        first = blocks[gone].first_line
+        yield dataclasses.replace(
+            blocks[gone],
+            pixels=np.zeros((guess, blocks[gone].pixels.shape[1]), np.uint8),
+            lost=(LineRange(start=first, stop=first + guess),),
+            encoder_count=None,
+        )
+        moved = first + guess - (blocks[back].first_line if back < len(blocks) else 0)
+        for block in blocks[back:]:
+            yield dataclasses.replace(block, first_line=block.first_line + moved)
+    else:
+        yield from blocks[gone:]

@@ -12,7 +12,7 @@ from stripscan.contract.block import Block, BlockStatus
 from stripscan.contract.coverage import CoverageStatus
 from stripscan.runtime.bands import TOO_SLOW, Span
 from stripscan.runtime.panorama.geometry import Pixels
-from stripscan.runtime.panorama.lane import LOST, NOT_YET, OVER, SILENT, Lane
+from stripscan.runtime.panorama.lane import LONGEST_PATIENCE_S, LOST, NOT_YET, OVER, SILENT, Lane
 from stripscan.runtime.panorama.placing import NEAR_LINES, counts_tell, place_again, place_all
 
 logger = logging.getLogger(__name__)
@@ -71,6 +71,7 @@ class LineJoiner:
         self._mm_per_line = mm_per_line
         self._live = live
         self._held: list[list[Block]] | None = [[] for _ in lanes]  # until all have begun
+        self._held_s = 0.0
         self._pages: dict[int, Pixels] = {}
         self._given = 0  # lines up to here were given out
         self._limit = NEAR_LINES
@@ -112,6 +113,7 @@ class LineJoiner:
             if lane.waited_s > lane.patience_s:
                 self._give_up(lane)
         if held is not None:
+            self._held_s += seconds if any(held) else 0.0
             self._begin_if_ready(held)
 
     def end(self, number: int) -> None:
@@ -148,7 +150,7 @@ class LineJoiner:
         """Place all cameras once each has come, and their counts can be read, or never will."""
         late = any(lane.awaited and not b for lane, b in zip(self._lanes, held, strict=True))
         unread = not counts_tell(held) and any(lane.awaited for lane in self._lanes)
-        over = any(self.full(number) for number in range(len(held)))
+        over = self._held_s > LONGEST_PATIENCE_S or any(map(self.full, range(len(held))))
         if not any(held) or ((late or unread) and not over):
             return
         if over:

@@ -19,7 +19,9 @@ NOT_YET = "before the camera's first line"
 OVER = "after the camera's last line"
 
 _SHORTEST_PATIENCE_S = 1.0
-_LONGEST_PATIENCE_S = 10.0
+LONGEST_PATIENCE_S = 10.0
+"""How long nobody waits for a camera, however long its blocks take."""
+
 _BLOCKS_WAITED = 2
 _MARKS = 64
 
@@ -84,7 +86,12 @@ class Lane:
         if len(self._times) > 1:
             longest_ns = self._times[-1][1] - self._times[-2][1]
         wished_s = _SHORTEST_PATIENCE_S + _BLOCKS_WAITED * longest_ns / 1e9
-        return min(wished_s, _LONGEST_PATIENCE_S)
+        return min(wished_s, LONGEST_PATIENCE_S)
+
+    @property
+    def heard_ns(self) -> int:
+        """When its last block came, ``time.monotonic_ns()``; 0 before the first."""
+        return self._times[-1][1] if self._times else 0
 
     def note(self, block: Block) -> None:
         """Take note of when a block came, and of its count."""

@@ -80,12 +80,13 @@ def place_again(lane: Lane, block: Block, others: Sequence[Lane], *, live: bool)
         live: Whether times of blocks mean anything.
     """
     before = lane.lead
-    lead = _by_counts(block, others)
+    freshest = sorted(others, key=lambda other: other.heard_ns, reverse=True)
+    lead, doubt = _by_counts(block, freshest), 1
     if lead is None and live:
-        lead = _by_time(block, others)
-        # What it counts itself is exact unless it was away; the time never is.
-        if lead is not None and before is not None and abs(lead - before) <= block.lines.lines:
-            lead = before
+        lead, doubt = _by_time(block, freshest), block.lines.lines
+    # What it counts itself is exact unless it was away; counts are rounded, and times scatter.
+    if lead is not None and before is not None and abs(lead - before) <= doubt:
+        lead = before
     lane.lead = (before or 0) if lead is None else lead
     if before is not None and lane.lead != before:
         logger.warning(
