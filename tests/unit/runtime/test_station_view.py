@@ -1,10 +1,12 @@
 """Several cameras in a station file."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from stripscan.contract.errors import ConfigError
+from stripscan.runtime.panorama.geometry import View, share_out
 from stripscan.runtime.panorama.sections import camera_station, camera_stations, surface_stations
 from stripscan.runtime.station import Station, load_station
 from stripscan.runtime.station_sources import FolderSource
@@ -111,3 +113,25 @@ def test_a_piece_of_the_simulated_strip_lies_within_it(tmp_path: Path) -> None:
     piece = 'kind = "simulator"\nwidth_px = 400\nview_left_px = 300\nview_px = 101\n'
     text = 'name = "a"\n[camera]\nmm_per_px = 1\nmm_per_line = 1\n[source]\n' + piece
     assert "reach beyond width_px = 400" in problem(tmp_path, text)
+
+
+def test_the_worked_example_sees_the_strip_without_a_gap(tmp_path: Path) -> None:
+    page = Path(__file__).parents[3] / "docs/how-to/several-cameras.md"
+    (example,) = re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    station = load(tmp_path, example)
+    for surface, width_mm in (("top", 1740.0), ("bottom", 1737.6)):
+        views = [
+            View(
+                camera=view.name,
+                left_mm=view.left_mm,
+                width_px=2200,
+                mm_per_px=station.camera.mm_per_px,
+                mirrored=view.mirrored,
+            )
+            for view in station.view
+            if view.surface == surface
+        ]
+        left, right = share_out(surface, views, mm_per_px=station.camera.mm_per_px)
+        assert right.stop * 0.4 == pytest.approx(width_mm)
+        assert left.plain is not None
+        assert right.plain is not None
