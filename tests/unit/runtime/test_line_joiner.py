@@ -178,3 +178,42 @@ def test_blocks_tell_metres_and_when_their_last_line_was_there() -> None:
         assert block.along_m == pytest.approx(block.first_line * MM_PER_LINE / 1000)
         stop = block.lines.stop
         assert block.host_ns == (500 if stop <= 500 else 1200) * 1_000_000
+
+
+THREE = [Eye(0, 60, cuts=CUTS), Eye(50, 110, cuts=CUTS), Eye(100, 160, cuts=CUTS)]
+
+
+def seen_by_three(*strips: Pixels) -> dict[str, list[str]]:
+    """Return what three cameras know of their lines, each of its own strip or all of one."""
+    array = Array(THREE)
+    for number, eye in enumerate(THREE):
+        for block in eye.blocks(strips[number % len(strips)], f"c{number}"):
+            array.push(number, block)
+        array.end(number)
+    return states_by_camera(array.inspect())
+
+
+def test_a_lens_that_goes_dark_is_unknown_in_its_columns_alone() -> None:
+    covered = strip()
+    covered[300:500] = 3
+    for number in range(3):
+        strips = [covered if number == n else strip() for n in range(3)]
+        states = seen_by_three(*strips)
+        for n in range(3):
+            dark = range(300, 500) if n == number else range(0)
+            assert [s == "unknown" for s in states[f"c{n}"]] == [m in dark for m in range(LINES)]
+
+
+@pytest.mark.parametrize("right_px", [56, 70, 100, 104, 106, 130])
+def test_a_narrow_strip_leaves_no_hole_where_a_camera_looks_past_it(right_px: int) -> None:
+    pixels = strip()
+    noise = np.random.default_rng(2).integers(0, 5, pixels.shape, np.uint8)
+    pixels[:, :20] = noise[:, :20]
+    pixels[200:, right_px:] = noise[200:, right_px:]
+    assert all(told == ["inspected"] * LINES for told in seen_by_three(pixels).values())
+
+
+def test_a_surface_without_any_light_is_unknown() -> None:
+    dark = np.random.default_rng(2).integers(0, 5, (LINES, WIDTH), np.uint8)
+    states = seen_by_three(dark)
+    assert all(told == ["unknown"] * LINES for told in states.values())

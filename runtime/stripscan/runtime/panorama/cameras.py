@@ -80,6 +80,7 @@ class JoinedCameras:
                 name=self._station.name,
                 mm_per_line=self._station.camera.mm_per_line,
                 live=self.live,
+                narrow=self._station.camera.strip_edges == "detect",
             )
             self._entered = stack.pop_all()
         return self
@@ -143,7 +144,7 @@ class JoinedCameras:
         """Which cameras see nothing, in words; empty where all do."""
         silent = self._joiner.silent if self._joiner else ()
         told = [f"camera {name} sends no lines" for name in silent]
-        told += [f"camera {name} has failed: {error}" for name, error in self._failed.items()]
+        told += [f"camera {name} has failed: {error}" for name, error in dict(self._failed).items()]
         return "; ".join(told)
 
     @property

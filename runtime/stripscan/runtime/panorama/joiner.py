@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from stripscan.contract.block import Block, BlockStatus
 from stripscan.contract.coverage import CoverageStatus
 from stripscan.runtime.bands import TOO_SLOW, Span
+from stripscan.runtime.panorama.beside import look_past_the_strip
 from stripscan.runtime.panorama.geometry import Pixels
 from stripscan.runtime.panorama.lane import LONGEST_PATIENCE_S, LOST, NOT_YET, OVER, SILENT, Lane
 from stripscan.runtime.panorama.placing import NEAR_LINES, counts_tell, place_again, place_all
+from stripscan.runtime.trust import NO_SIGNAL
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +55,7 @@ class LineJoiner:
         name: Name of the blocks' camera.
         mm_per_line: Way of the strip from line to line, in mm.
         live: Whether a camera that is silent is given up: files are waited for.
+        narrow: Whether the strip may end before the outer cameras.
     """
 
     def __init__(
@@ -63,8 +66,10 @@ class LineJoiner:
         name: str,
         mm_per_line: float,
         live: bool,
+        narrow: bool = True,
     ) -> None:
         self._lanes = lanes
+        self._narrow = narrow
         self._surfaces = surfaces
         self._width = max(columns.stop for columns in surfaces)
         self._name = name
@@ -137,7 +142,8 @@ class LineJoiner:
         target = min(waited_for, default=top)
         while self._given < target:
             stops = [target, (self._given // _PAGE_LINES + 1) * _PAGE_LINES]
-            stops += [lane.measured_from or 0 for lane in self._lanes]
+            for lane in self._lanes:
+                stops += [lane.measured_from or 0, *(n for dark in lane.dark for n in dark[:2])]
             stop = min(stop for stop in stops if stop > self._given)
             yield self._block(self._given, stop)
 
@@ -219,6 +225,8 @@ class LineJoiner:
         ):
             lines = (max(span.lines.start + shift, start), span.lines.stop + shift)
             lane.miss(lines[0], min(lines[1], start + len(fresh)), span.status, span.reason)
+        if self._narrow:
+            lane.keep_dark(block, spans, first=start)
         rows = np.flatnonzero(~unknown)
         if len(rows) and lane.measured_from is None:
             lane.measured_from = start + int(rows[0])
@@ -260,7 +268,7 @@ class LineJoiner:
             start += rows.stop - rows.start
 
     def _block(self, start: int, stop: int) -> JoinedBlock:
-        spans: list[Span] = []
+        told: dict[str, list[Span]] = {}
         for lane in self._lanes:
             if lane.arrived < stop:
                 begin = max(lane.arrived, start)
@@ -270,11 +278,15 @@ class LineJoiner:
                 lane.miss(begin, stop, CoverageStatus.UNKNOWN, reason)
                 self._fill(lane, begin, stop)
                 lane.arrived = stop
-            spans += lane.missed(start, stop)
+            told[lane.camera] = lane.missed(start, stop)
         page = start // _PAGE_LINES
         first = start - page * _PAGE_LINES
         pixels = self._pages[page][first : first + stop - start]
-        self._mirror(pixels, start)
+        for surface in self._surfaces:
+            lanes = self._across(surface)
+            _mirror(lanes, pixels, start)
+            if self._narrow:
+                _forgive(lanes, pixels, start, told)
         pixels.flags.writeable = False
         if stop % _PAGE_LINES == 0:
             del self._pages[page]
@@ -288,26 +300,46 @@ class LineJoiner:
             mm_per_line=self._mm_per_line,
             host_ns=self._host_ns,
             status=BlockStatus.COMPLETE,
-            spans=tuple(spans),
+            spans=tuple(span for spans in told.values() for span in spans),
         )
 
-    def _mirror(self, pixels: Pixels, start: int) -> None:
-        """Fill the columns of cameras that have measured nothing yet from those beside them."""
-        for surface in self._surfaces:
-            lanes = [
-                lane for lane in self._lanes if surface.start <= lane.columns.start < surface.stop
-            ]
-            lanes.sort(key=lambda lane: lane.columns.start)
-            known = [
-                lane
-                for lane in lanes
-                if lane.measured_from is not None and lane.measured_from <= start
-            ]
-            for lane in lanes:
-                if not known or lane in known:
-                    continue
-                near = min(known, key=lambda other: abs(other.columns.start - lane.columns.start))
-                _reflect(pixels, near.columns, lane.columns)
+    def _across(self, surface: slice) -> list[Lane]:
+        """Return the cameras of a surface from left to right."""
+        lanes = [lane for lane in self._lanes if surface.start <= lane.columns.start < surface.stop]
+        return sorted(lanes, key=lambda lane: lane.columns.start)
+
+
+def _mirror(lanes: Sequence[Lane], pixels: Pixels, start: int) -> None:
+    """Fill the columns of cameras that have measured nothing yet from those beside them."""
+    known = [
+        lane for lane in lanes if lane.measured_from is not None and lane.measured_from <= start
+    ]
+    for lane in lanes:
+        if known and lane not in known:
+            near = min(known, key=lambda other: abs(other.columns.start - lane.columns.start))
+            _reflect(pixels, near.columns, lane.columns)
+
+
+def _forgive(
+    lanes: Sequence[Lane], pixels: Pixels, start: int, told: dict[str, list[Span]]
+) -> None:
+    """Take nothing for unknown that is only dark because the strip does not reach there."""
+    stop = start + len(pixels)
+    dark = {
+        n: seen
+        for n, lane in enumerate(lanes)
+        if (seen := lane.dark_lines(start, stop)) is not None
+    }
+    if not dark:
+        return
+    blind = [
+        n
+        for n, lane in enumerate(lanes)
+        if n not in dark and any(s.status is CoverageStatus.UNKNOWN for s in told[lane.camera])
+    ]
+    for place in look_past_the_strip(pixels, [lane.columns for lane in lanes], dark, blind):
+        name = lanes[place].camera
+        told[name] = [span for span in told[name] if span.reason not in NO_SIGNAL]
 
 
 def _reflect(pixels: Pixels, known: slice, unknown: slice) -> None:

@@ -12,6 +12,7 @@ from stripscan.contract.coverage import CoverageStatus
 from stripscan.runtime.bands import Span
 from stripscan.runtime.panorama.counts import line_at
 from stripscan.runtime.panorama.geometry import Pixels, Share
+from stripscan.runtime.trust import DARK
 
 LOST = "lost lines"
 SILENT = "no lines came from the camera"
@@ -44,6 +45,7 @@ class Lane:
         last: uint8 ``[columns]``, its last line that was measured.
         measured_from: The first line that was measured.
         spans: What is known of lines that were not given out yet, where they were not inspected.
+        dark: Lines, first and after the last, on which it saw no light, and what it saw.
         ended: Whether nothing comes any more.
         silent: Whether nobody waits for it.
         astray: Whether lines were lost by its own count, which must be looked at again.
@@ -57,6 +59,7 @@ class Lane:
     last: Pixels | None = None
     measured_from: int | None = None
     spans: list[Span] = field(default_factory=list)
+    dark: list[tuple[int, int, Pixels]] = field(default_factory=list)
     ended: bool = False
     silent: bool = False
     astray: bool = False
@@ -136,6 +139,38 @@ class Lane:
         ]
         self.spans = [span for span in self.spans if span.lines.stop > stop]
         return told
+
+    def keep_dark(self, block: Block, spans: tuple[Span, ...], *, first: int) -> None:
+        """Keep what it sees on lines without light: the strip may not reach it.
+
+        Args:
+            block: A block whose place is known.
+            spans: What cannot be trusted of it.
+            first: The first line of the block that counts, as the picture counts.
+        """
+        dark = np.zeros(block.lines.lines, np.bool_)
+        for span in spans:
+            if span.reason == DARK:
+                at = max(span.lines.start - block.first_line, 0)
+                dark[at : max(span.lines.stop - block.first_line, 0)] = True
+        for hole in block.lost:
+            dark[hole.start - block.first_line : hole.stop - block.first_line] = False
+        dark[: first - block.first_line - self.shift] = False
+        for start, stop in np.flatnonzero(np.diff(dark, prepend=False, append=False)).reshape(
+            -1, 2
+        ):
+            seen = np.empty((stop - start, self.share.stop - self.share.start), np.uint8)
+            self.share.write(block.pixels[start:stop], seen)
+            shift = block.first_line + self.shift
+            self.dark.append((int(start) + shift, int(stop) + shift, seen))
+
+    def dark_lines(self, start: int, stop: int) -> Pixels | None:
+        """Return what it sees on lines that are all without light; None if they are not."""
+        self.dark = [each for each in self.dark if each[1] > start]
+        for first, last, seen in self.dark:
+            if first <= start and stop <= last:
+                return seen[start - first : stop - first]
+        return None
 
     def unmeasured(self, block: Block, spans: tuple[Span, ...]) -> NDArray[np.bool_]:
         """Return bool ``[lines]``: which lines of a block have no pixels to be trusted."""
