@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from stripscan.runtime.conditioning.flat_field import GAIN_RANGE, FlatField
+from stripscan.runtime.conditioning.flat_field import GAIN_RANGE, FlatField, Origin
 from stripscan.runtime.panorama.geometry import Share
 
 
@@ -41,15 +41,19 @@ def joined_field(
         gain[columns] = np.clip(share.spread(field.gain) * lift, *GAIN_RANGE)
         learned[columns] = share.spread(field.learned.astype(np.float32)) == 1
         dead[columns] = share.spread(field.dead.astype(np.float32)) > 0
-    targets = {field.origin.target for field in known}
-    whole = len(known) == len(shares) and targets == {"strip"}
-    origin = dataclasses.replace(
+    origin = _origin(shares, known)
+    return FlatField(
+        origin=origin, level_grey=level, offset=offset, gain=gain, learned=learned, dead=dead
+    )
+
+
+def _origin(shares: Sequence[Share], known: Sequence[FlatField]) -> Origin:
+    """Return where the fields are from, as that of one."""
+    whole = len(known) == len(shares) and {f.origin.target for f in known} == {"strip"}
+    return dataclasses.replace(
         known[0].origin,
         camera=", ".join(share.camera for share in shares),
         # Only what was learned on strip, throughout, tells how bright strip is.
         target="strip" if whole else "white",
         learned_at=min(field.origin.learned_at for field in known),
-    )
-    return FlatField(
-        origin=origin, level_grey=level, offset=offset, gain=gain, learned=learned, dead=dead
     )

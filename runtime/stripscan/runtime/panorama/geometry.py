@@ -120,21 +120,8 @@ def share_out(surface: str, views: Sequence[View], *, mm_per_px: float) -> tuple
         ConfigError: Between two views is metal that nobody sees, or one adds nothing.
     """
     ordered = sorted(views, key=lambda view: (view.left_mm, view.right_mm))
-    slack_mm = _SAME_PX * mm_per_px
     for left, right in pairwise(ordered):
-        names = f'cameras "{left.camera}" and "{right.camera}" on the {surface} surface'
-        gap_mm = right.left_mm - left.right_mm
-        if gap_mm > slack_mm:
-            raise ConfigError(
-                f"between {names} are {gap_mm:.6g} mm that no camera sees: left_mm = "
-                f"{right.left_mm:g} lies right of {left.right_mm:.6g} mm, the end of a view of "
-                f"{left.width_px} px by {left.mm_per_px:g} mm"
-            )
-        if right.right_mm <= left.right_mm + slack_mm:
-            raise ConfigError(
-                f'of {names} the second sees nothing that the first does not: "{left.camera}" '
-                f"reaches from {left.left_mm:g} to {left.right_mm:.6g} mm"
-            )
+        _check_overlap(surface, left, right, slack_mm=_SAME_PX * mm_per_px)
     start_mm = ordered[0].left_mm
     seams_mm = [(left.right_mm + right.left_mm) / 2 for left, right in pairwise(ordered)]
     bounds = [math.floor((seam_mm - start_mm) / mm_per_px + 0.5) for seam_mm in seams_mm]
@@ -149,6 +136,22 @@ def share_out(surface: str, views: Sequence[View], *, mm_per_px: float) -> tuple
         _share(view, first, stop, start_mm=start_mm, mm_per_px=mm_per_px)
         for view, (first, stop) in zip(ordered, pairwise([0, *bounds, width]), strict=True)
     )
+
+
+def _check_overlap(surface: str, left: View, right: View, *, slack_mm: float) -> None:
+    names = f'cameras "{left.camera}" and "{right.camera}" on the {surface} surface'
+    gap_mm = right.left_mm - left.right_mm
+    if gap_mm > slack_mm:
+        raise ConfigError(
+            f"between {names} are {gap_mm:.6g} mm that no camera sees: left_mm = "
+            f"{right.left_mm:g} lies right of {left.right_mm:.6g} mm, the end of a view of "
+            f"{left.width_px} px by {left.mm_per_px:g} mm"
+        )
+    if right.right_mm <= left.right_mm + slack_mm:
+        raise ConfigError(
+            f'of {names} the second sees nothing that the first does not: "{left.camera}" '
+            f"reaches from {left.left_mm:g} to {left.right_mm:.6g} mm"
+        )
 
 
 def _share(view: View, first: int, stop: int, *, start_mm: float, mm_per_px: float) -> Share:

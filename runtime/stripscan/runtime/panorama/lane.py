@@ -20,6 +20,7 @@ NOT_YET = "before the camera's first line"
 OVER = "after the camera's last line"
 
 _SHORTEST_PATIENCE_S = 1.0
+_FIRST_PATIENCE_S = 3.0
 LONGEST_PATIENCE_S = 10.0
 """How long nobody waits for a camera, however long its blocks take."""
 
@@ -85,10 +86,10 @@ class Lane:
     @property
     def patience_s(self) -> float:
         """How long to wait for it: longer where its blocks take longer."""
-        longest_ns = 0
-        if len(self._times) > 1:
-            longest_ns = self._times[-1][1] - self._times[-2][1]
-        wished_s = _SHORTEST_PATIENCE_S + _BLOCKS_WAITED * longest_ns / 1e9
+        if len(self._times) < 2:
+            return _FIRST_PATIENCE_S
+        block_ns = self._times[-1][1] - self._times[-2][1]
+        wished_s = _SHORTEST_PATIENCE_S + _BLOCKS_WAITED * block_ns / 1e9
         return min(wished_s, LONGEST_PATIENCE_S)
 
     @property

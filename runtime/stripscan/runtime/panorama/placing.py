@@ -81,12 +81,12 @@ def place_again(lane: Lane, block: Block, others: Sequence[Lane], *, live: bool)
     """
     before = lane.lead
     freshest = sorted(others, key=lambda other: other.heard_ns, reverse=True)
-    lead, doubt = _by_counts(block, freshest), 1
-    if lead is None and live:
-        lead, doubt = _by_time(block, freshest), block.lines.lines
     # What it counts itself is exact unless it was away; counts are rounded, and times scatter.
-    if lead is not None and before is not None and abs(lead - before) <= doubt:
-        lead = before
+    lead, own, doubt = _by_counts(block, freshest), before, 1
+    if lead is None and live:
+        lead, own, doubt = _by_time(block, freshest), before or 0, block.lines.lines
+    if lead is not None and own is not None and abs(lead - own) <= doubt:
+        lead = own
     lane.lead = (before or 0) if lead is None else lead
     if before is not None and lane.lead != before:
         logger.warning(
