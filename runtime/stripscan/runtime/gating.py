@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stripscan.contract.coverage import CoverageStatus
+from stripscan.contract.coverage import SEEN, CoverageStatus
 from stripscan.contract.errors import EngineError
 from stripscan.contract.tiling import TileGrid
 from stripscan.runtime.bands import Band, Span
@@ -21,8 +21,6 @@ GATED = "gated"
 """Note of lines that were inspected where the gate saw something, and by the gate elsewhere."""
 
 HURRIED = "the machine was slower than the line: gate only"
-
-_SEEN = (CoverageStatus.INSPECTED, CoverageStatus.DEGRADED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,11 +126,11 @@ class Judge:
         inside = marked_in_core(marks, self._grid, cell_px=cell_px, core_lines=band.core.lines)
         count = int(inside.sum())
         self._hurried_marks += count
+        self._hurried_lines += int(np.count_nonzero(_seen_lines(band)))
         told = f"{HURRIED}, {count} cells marked" if count else f"{HURRIED}, nothing marked"
         spans = []
         for span in band.spans:
-            if span.status in _SEEN:
-                self._hurried_lines += span.lines.lines
+            if span.status in SEEN:
                 reason = f"{span.reason}; {told}" if span.reason else told
                 degraded = CoverageStatus.DEGRADED
                 spans.append(dataclasses.replace(span, status=degraded, reason=reason))
@@ -151,6 +149,6 @@ def _look(found: Segmented, seen: NDArray[np.bool_], spans: tuple[Span, ...]) ->
 def _seen_lines(band: Band) -> NDArray[np.bool_]:
     seen = np.zeros(band.core.lines, np.bool_)
     for span in band.spans:
-        if span.status in _SEEN:
+        if span.status in SEEN:
             seen[span.lines.start - band.core.start : span.lines.stop - band.core.start] = True
     return seen

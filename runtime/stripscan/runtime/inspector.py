@@ -2,7 +2,8 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
@@ -24,6 +25,8 @@ from stripscan.runtime.engines.base import Engine
 from stripscan.runtime.gate import Gate
 from stripscan.runtime.gating import Judge, Look
 from stripscan.runtime.measure import Metric
+from stripscan.runtime.panorama.geometry import Share
+from stripscan.runtime.panorama.ledger import CameraLedger
 from stripscan.runtime.segment import Segmenter
 from stripscan.runtime.station import Station
 from stripscan.runtime.stitching import Reach, Step, StreamingLabeller
@@ -64,7 +67,7 @@ def classes_of(manifest: Manifest) -> tuple[DefectClass, ...]:
 
 
 class CoilInspector:
-    """The chain from blocks to defects, without threads, clocks or files.
+    """The chain from blocks to defects on one surface, without threads, clocks or files.
 
     Args:
         coil: Name of the coil.
@@ -76,6 +79,10 @@ class CoilInspector:
         trust: Judges the camera's blocks, where it has done so before; a new one if None.
         gate: Marks what could be a defect; needed where the station gates its tiles, or where
             ``push`` is asked to hurry.
+        shares: Who owns which columns, where several cameras make the image; their blocks were
+            judged before they were joined.
+        numbers: Numbers for defects, where other surfaces have theirs from the same; from 1 on
+            if None.
     """
 
     def __init__(
@@ -89,6 +96,8 @@ class CoilInspector:
         flat_field: FlatField | None = None,
         trust: BlockTrust | None = None,
         gate: Gate | None = None,
+        shares: Sequence[Share] = (),
+        numbers: Iterator[int] | None = None,
     ) -> None:
         inference, camera = station.inference, station.camera
         grid = tile_grid(station, manifest, width_px=width_px)
@@ -112,6 +121,8 @@ class CoilInspector:
             coil=coil,
             classes={c.id: c for c in classes_of(manifest)},
             min_area_px=manifest.min_area_px,
+            surface=camera.surface,
+            numbers=numbers,
         )
         self._window = LineWindow(
             width_px=width_px,
@@ -121,7 +132,8 @@ class CoilInspector:
         self._condition = Conditioner(camera=camera, width_px=width_px, flat_field=flat_field)
         self._edges: NDArray[np.float32] = np.empty((0, 2), np.float32)
         self._edges_first = 0
-        self._covered_m: float | None = None
+        self._views = CameraLedger(shares) if shares else None
+        self._covered_m: dict[str, float] = {}
         self._host_ns = 0
         self._abandoned = False
 
@@ -150,7 +162,7 @@ class CoilInspector:
         figures = self._condition.stats()
         if self._encoder:
             figures |= self._encoder.counts()
-        if self._trust.dead_columns:
+        if not self._views and self._trust.dead_columns:
             figures["dead_columns"] = self._trust.dead_columns
         return figures | self._judge.stats()
 
@@ -164,7 +176,7 @@ class CoilInspector:
         Args:
             block: The next block.
             spans: What cannot be trusted of it; judged here where None. Who cuts blocks judges
-                them whole, behind the encoder.
+                them whole, behind the encoder. Those of single cameras count for their columns.
             hurry: The gate alone looks at the bands that become complete: nothing is found in
                 them, and their lines are degraded.
 
@@ -182,8 +194,11 @@ class CoilInspector:
             BundleError, EngineError: See ``push``.
         """
         last = self._bands_of(self._encoder.flush() if self._encoder else (), None)
-        if not self._abandoned:
-            yield from self._inspect(chain(last, self._bands.flush()), hurry=False)
+        rest = chain(last, self._bands.flush())
+        if self._abandoned:
+            deque(rest, maxlen=0)  # their lines have arrived all the same
+        else:
+            yield from self._inspect(rest, hurry=False)
         yield self._outcome(self._labeller.flush(), (), self._host_ns)
 
     def _bands_of(
@@ -191,7 +206,13 @@ class CoilInspector:
     ) -> Iterator[Band]:
         for each in placed:
             self._axis.add(each.block)
-            spans = self._trust.spans_of(each) if judged is None else judged
+            if judged is None:
+                spans = self._trust.spans_of(each)
+            elif self._views:
+                self._views.add(judged)
+                spans = each.spans
+            else:
+                spans = judged
             yield from self._bands.push(each.block, spans=spans)
 
     def abandon(self) -> None:
@@ -199,14 +220,21 @@ class CoilInspector:
         self._abandoned = True
 
     def _inspect(self, bands: Iterator[Band], *, hurry: bool) -> Iterator[Outcome]:
-        while group := list(islice(bands, self._at_once)):
+        told = map(self._told, bands)
+        while group := list(islice(told, self._at_once)):
             # Up to here pixels are the camera's own: even light would hide a lens that went dark.
             even = [self._condition.corrected(band.pixels) for band in group]
             looks = self._judge.look(group, even, hurry=hurry)
             # Nothing has changed up to here: if inference failed, all that was inspected is whole.
             yield from map(self._take_in, group, even, looks)
 
+    def _told(self, band: Band) -> Band:
+        """Return a band with what each camera saw of it, where there are several."""
+        return dataclasses.replace(band, spans=self._views.take(band)) if self._views else band
+
     def _take_in(self, band: Band, even: NDArray[np.uint8], look: Look) -> Outcome:
+        if self._views:
+            self._views.clear(look.mask, band, look.spans)
         self._host_ns = band.host_ns
         core = slice(self._grid.halo_px, self._grid.halo_px + band.core.lines)
         edges = self._condition.follow(band.pixels[core], even[core], look.seen)
@@ -253,13 +281,14 @@ class CoilInspector:
 
     def _interval(self, span: Span) -> CoverageInterval:
         # The encoder of the next block may place the end of this one elsewhere; nothing may gape.
-        start_m = self._covered_m
-        end_m = self._covered_m = self._axis.along_m(span.lines.stop)
+        camera = span.camera or self._camera.name
+        start_m = self._covered_m.get(camera)
+        end_m = self._covered_m[camera] = self._axis.along_m(span.lines.stop)
         notes = [span.reason]
         if span.status is CoverageStatus.INSPECTED:
             notes += [self._judge.note, self._condition.note]
         return CoverageInterval(
-            camera=self._camera.name,
+            camera=camera,
             lines=span.lines,
             along_start_m=self._axis.along_m(span.lines.start) if start_m is None else start_m,
             along_end_m=end_m,

@@ -1,4 +1,4 @@
-"""The main loop: coil after coil under one camera, while its source runs on."""
+"""The main loop: coil after coil under the cameras, while their source runs on."""
 
 import dataclasses
 import logging
@@ -20,6 +20,9 @@ from stripscan.runtime.line_state import LineState
 from stripscan.runtime.model_keeper import ModelKeeper
 from stripscan.runtime.order_book import OrderBook
 from stripscan.runtime.overload import Overload
+from stripscan.runtime.panorama.cameras import JoinedCameras
+from stripscan.runtime.panorama.joiner import JoinedBlock
+from stripscan.runtime.panorama.surface import Surface
 from stripscan.runtime.rules.load import Rules
 from stripscan.runtime.sources import FrameSource
 from stripscan.runtime.sources.base import CountingSource
@@ -52,7 +55,7 @@ class RunResult:
 
 
 class Line:
-    """Inspects what passes under one camera.
+    """Inspects what passes under the cameras.
 
     Args:
         station: The station.
@@ -60,7 +63,7 @@ class Line:
         store: Where everything goes.
         models: What inspects it, and what may follow.
         rules: Severity and grade.
-        flat_field: Gain and offset of the camera's columns, if they were learned.
+        flat_field: Gain and offset of the columns of a single camera, if they were learned.
         orders: Changes of the coil.
         supervisor: Who is told what happens.
         reload: Whether somebody has asked since the last call to read the rules again.
@@ -88,7 +91,7 @@ class Line:
         self._store = store
         self._models = models
         self._rules = rules
-        self._flat_field = flat_field
+        self._surfaces = _surfaces(station, source, flat_field)
         self._orders = orders
         self._supervisor = supervisor
         self._reload = reload
@@ -157,7 +160,8 @@ class Line:
         if self._stopped:
             self._supervisor.enter(LineState.STOPPING)
         else:
-            self._supervisor.trouble = self._models.trouble
+            troubles = (self._models.trouble, self._camera_trouble())
+            self._supervisor.trouble = "; ".join(filter(None, troubles))
             self._supervisor.behind = self._overload.hurries
             self._supervisor.review()
         self._supervisor.beat("waiting for lines")
@@ -173,7 +177,11 @@ class Line:
             return
         self._supervisor.beat("inspecting")
         figures = self._supervisor.figures
-        self._supervisor.lost(figures.take(block))
+        lost = figures.take(block)
+        if isinstance(block, JoinedBlock):
+            lost += block.lost_lines
+            figures.lost_lines += block.lost_lines
+        self._supervisor.lost(lost)
         figures.dropped_blocks = self._acquisition.dropped_blocks
         hurry = self._overload.review(self._acquisition.waiting_blocks)
         figures.gate_only_switches = self._overload.switches
@@ -198,12 +206,21 @@ class Line:
     def _pass(self, placed: Placed, *, hurry: bool = False) -> None:
         """Give lines to the coils that they belong to."""
         # Blocks are judged before they are cut: half of a repeated image is none.
-        spans = self._trust.spans_of(placed) if self._cuts else None
+        spans = self._judged(placed)
         for part in self._switch.cut(placed.block):
             if isinstance(part, CoilChange):
                 self._change(part)
             elif self._run is not None:
                 self._run.push(part, spans=self._of_part(part, spans), hurry=hurry)
+
+    def _judged(self, placed: Placed) -> tuple[Span, ...] | None:
+        """Return what cannot be trusted of lines; None where the coil's own chain tells."""
+        if isinstance(placed.block, JoinedBlock):
+            return placed.block.spans
+        return self._trust.spans_of(placed) if self._cuts else None
+
+    def _camera_trouble(self) -> str:
+        return self._source.trouble if isinstance(self._source, JoinedCameras) else ""
 
     def _of_part(self, part: Block, spans: tuple[Span, ...] | None) -> tuple[Span, ...] | None:
         """Return the spans on the lines of a part, counted as the part counts."""
@@ -260,11 +277,10 @@ class Line:
         run = CoilRun(
             coil=coil,
             station=self._station,
+            surfaces=self._surfaces,
             model=self._models.model,
             rules=self._rules,
             store=self._store,
-            width_px=self._source.width_px,
-            flat_field=self._flat_field,
             trust=self._trust,
             total_lines=total_lines,
             counted=self._counted,
@@ -317,3 +333,13 @@ class Line:
             **counted,
             **placed,
         }
+
+
+def _surfaces(
+    station: Station, source: FrameSource, flat_field: FlatField | None
+) -> tuple[Surface, ...]:
+    """Return what of a source's blocks is which side of the strip."""
+    if isinstance(source, JoinedCameras):
+        return source.surfaces
+    whole = slice(0, source.width_px)
+    return (Surface(station=station, columns=whole, flat_field=flat_field),)

@@ -86,6 +86,7 @@ DEFECT: Final = _table(
     _need("first_px", WHOLE),
     _need("last_px", WHOLE),
     _need("area_px", WHOLE),
+    sa.Column("surface", TEXT, nullable=False, server_default="top"),
 )
 
 MASK_PART: Final = _table(

@@ -17,6 +17,12 @@ from stripscan.runtime.columns import DeadColumns
 from stripscan.runtime.encoder import Placed
 from stripscan.runtime.grey import BLOWN_GREY, DARK_GREY
 
+DARK = "dark image"
+"""Why lines without light are unknown."""
+
+NO_SIGNAL = frozenset({DARK, "constant image", "repeated image", "repeated lines"})
+"""What may be said of lines without light."""
+
 _SUSPECT_SHARE = 0.99
 _STEP_PX = 8
 _RECENT_BLOCKS = 8
@@ -66,7 +72,7 @@ class BlockTrust:
         if sparse.min() == sparse.max() and pixels.min() == pixels.max():
             found.append(_unknown(block.lines, "constant image"))
         found += _of_rows(_suspect(sparse >= BLOWN_GREY), block, "overexposed image")
-        found += _of_rows(_suspect(sparse < DARK_GREY), block, "dark image")
+        found += _of_rows(_suspect(sparse < DARK_GREY), block, DARK)
         return tuple(found)
 
     def spans_of(self, placed: Placed) -> tuple[Span, ...]:

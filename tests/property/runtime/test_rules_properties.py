@@ -110,10 +110,10 @@ def test_what_is_counted_while_a_coil_runs_is_what_is_counted_at_its_end(
     ]
     length_m = max((d.along_end_m for d in found), default=0.0) + more_m
     coil = a_coil(length_m=length_m, status=status)
-    judge = SeverityJudge(chosen, NEU_CLASSES, surface="top")
+    judge = SeverityJudge(chosen, NEU_CLASSES)
     judged = [judge.judged(d, judge.rule_of(d, tail_m=coil.tail_m)) for d in found]
 
-    tally = CoilTally(chosen, NEU_CLASSES, surface="top")
+    tally = CoilTally(chosen, NEU_CLASSES)
     for defect in sorted(found, key=lambda d: d.along_end_m + order.uniform(0, 2)):
         tally.add(judge.so_far(defect))
         tally.passed(order.uniform(0, 1) * min(defect.along_end_m + 4, length_m))

@@ -95,7 +95,6 @@ def a_coil(*, lost_m: float = 0.0, **changes: object) -> CoilFacts:
         camera="cam", start_m=100.0 - lost_m, end_m=100.0, status=CoverageStatus.DROPPED
     )
     coil = CoilFacts(
-        surface="top",
         status="complete",
         length_m=100.0,
         width_mm=1000.0,

@@ -29,6 +29,7 @@ from stripscan.runtime.station_rolls import RollRepeatSection, RollSection
 from stripscan.runtime.station_rules import RulesSection
 from stripscan.runtime.station_sources import FolderSource, SimulatorSource, VideoSource
 from stripscan.runtime.station_store import StoreSection
+from stripscan.runtime.station_view import ViewSection
 from stripscan.runtime.station_web import WebSection
 
 PAGE = Path(__file__).parents[3] / "docs/reference/station.md"
@@ -41,6 +42,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[inference]": InferenceSection,
     "[triton]": TritonSection,
     "[camera]": CameraSection,
+    "[[view]]": ViewSection,
     "[encoder]": EncoderSection,
     "[stitch]": StitchSection,
     "[report]": ReportSection,
@@ -64,6 +66,7 @@ TABLES = {
     "inference",
     "triton",
     "camera",
+    "view",
     "encoder",
     "stitch",
     "report",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stripscan.contract.errors import StripscanError
+from stripscan.runtime.acquire import open_lines
 from stripscan.runtime.conditioning.station_field import station_flat_field
 from stripscan.runtime.daemon import station_bundle, station_engine
 from stripscan.runtime.golden import require_gate_golden
@@ -49,10 +50,12 @@ def station_findings(path: Path) -> Iterator[Finding]:
     except StripscanError as error:
         yield Finding(what="station", verdict="fail", detail=str(error))
         return
-    yield Finding(what="station", verdict="ok", detail=f"{station.name}, {station.source.kind}")
+    kinds = ", ".join(source.kind for source in station.sources)
+    yield Finding(what="station", verdict="ok", detail=f"{station.name}, {kinds}")
     known = _Known()
     yield _source(station, known)
-    yield from _flat_field(station, known.width_px)
+    if not station.view:  # several are opened with their flat fields
+        yield from _flat_field(station, known.width_px)
     yield from _model(station, known)
     yield from _store(station, known)
 
@@ -60,10 +63,13 @@ def station_findings(path: Path) -> Iterator[Finding]:
 def _source(station: Station, known: _Known) -> Finding:
     what = "source"
     try:
-        with open_source(station) as source:
+        with open_lines(station) if station.view else open_source(station) as source:
             known.width_px, known.live = source.width_px, source.live
     except StripscanError as error:
         return Finding(what=what, verdict="fail", detail=str(error))
+    if station.view:
+        detail = f"{len(station.view)} cameras, pictures of {known.width_px} px in all"
+        return Finding(what=what, verdict="ok", detail=detail)
     return Finding(what=what, verdict="ok", detail=f"lines of {known.width_px} px")
 
 

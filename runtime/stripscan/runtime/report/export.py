@@ -41,6 +41,7 @@ CSV_DECIMALS: Final[dict[str, int | None]] = {
     "first_px": None,
     "last_px": None,
     "area_px": None,
+    "surface": None,
 }
 """Columns of the CSV in their order, with the decimals of those that are measured."""
 

@@ -11,7 +11,7 @@ import numpy as np
 from stripscan.contract.coverage import CoverageStatus
 from stripscan.contract.defect import Defect
 from stripscan.contract.grading import Grade, Reason
-from stripscan.runtime.coil_extent import CoverageSpan
+from stripscan.runtime.coil_extent import CoverageSpan, uninspected_m
 from stripscan.runtime.rules.judge import TOLERANCE, Place, Selector, shown
 from stripscan.runtime.rules.model import GradeRule, RulesFile
 from stripscan.runtime.store_records import CoilStatus
@@ -30,14 +30,12 @@ class CoilFacts:
     """What a grade depends on beside the defects.
 
     Attributes:
-        surface: Side of the strip.
         status: How the coil ended.
         length_m: Length in m.
         width_mm: Width of the strip in mm.
         coverage: Stretches without a gap; see ``coverage_spans``.
     """
 
-    surface: str
     status: CoilStatus
     length_m: float
     width_mm: float
@@ -50,8 +48,8 @@ class CoilFacts:
 
     @property
     def lost_m(self) -> float:
-        """How much was not inspected by the full chain, in m."""
-        return sum(max(s.length_m, 0.0) for s in self.gaps)
+        """How much was not inspected by the full chain of every camera, in m."""
+        return uninspected_m(self.coverage)
 
     @property
     def gaps(self) -> list[CoverageSpan]:
@@ -60,11 +58,15 @@ class CoilFacts:
 
     @property
     def lost_percent(self) -> float:
-        """How much was not inspected by the full chain, 0–100 %; all where nothing is known."""
+        """How much was not inspected by the full chain, 0–100 %; all where nothing is known.
+
+        What passed under each camera counts alike.
+        """
         seen_m = sum(
             max(s.length_m, 0.0) for s in self.coverage if s.status is CoverageStatus.INSPECTED
         )
-        return 100 * self.lost_m / (self.lost_m + seen_m) if seen_m > 0 else 100.0
+        lost_m = sum(max(s.length_m, 0.0) for s in self.gaps)
+        return 100 * lost_m / (lost_m + seen_m) if seen_m > 0 else 100.0
 
 
 class DefectCount:
@@ -72,14 +74,12 @@ class DefectCount:
 
     Args:
         rules: The rules.
-        surface: Side of the strip.
     """
 
-    def __init__(self, rules: RulesFile, *, surface: str) -> None:
+    def __init__(self, rules: RulesFile) -> None:
         self.of_rules = [_RuleCount(rule) for rule in rules.grade]
         self.counted = 0
         self.ignored = 0
-        self._surface = surface
 
     def add(self, defect: Defect, *, tail_m: float | None) -> None:
         """Take in a defect; one to be ignored counts in no rule.
@@ -93,7 +93,7 @@ class DefectCount:
             self.ignored += 1
             return
         self.counted += 1
-        place = Place(surface=self._surface, tail_m=tail_m)
+        place = Place(tail_m=tail_m)
         for of_rule in self.of_rules:
             of_rule.add(defect, place)
 
@@ -140,7 +140,7 @@ def grade_coil(
         coil: The coil.
         defects: Its defects with the severity that these rules give, in any order.
     """
-    count = DefectCount(rules, surface=coil.surface)
+    count = DefectCount(rules)
     for defect in defects:
         count.add(defect, tail_m=coil.tail_m)
     return grade_counted(rules, coil, count)

@@ -58,7 +58,7 @@ def replay(store: Store, coil_id: str, rules: Rules) -> Replay:
         StoreError: No such coil, or the store cannot be read.
     """
     coil, found = store.coil(coil_id), store.defects(coil_id)
-    tally = CoilTally(rules.file, coil.classes, surface=coil.surface)
+    tally = CoilTally(rules.file, coil.classes)
     for defect in found:
         tally.add(defect)
     return judge_tally(store, coil, rules, tally, found)
@@ -79,7 +79,6 @@ def judge_tally(
     intervals, gradings = store.coverage(coil.id), store.gradings(coil.id)
     length_m = known_length_m(coil, intervals, found)
     facts = CoilFacts(
-        surface=coil.surface,
         status=coil.status,
         length_m=length_m,
         width_mm=tally.width_mm(coil.width_px * coil.mm_per_px),

@@ -57,13 +57,12 @@ class CoilTally:
     Args:
         rules: The rules.
         classes: Classes of the bundle.
-        surface: Side of the strip.
     """
 
-    def __init__(self, rules: RulesFile, classes: Iterable[DefectClass], *, surface: str) -> None:
+    def __init__(self, rules: RulesFile, classes: Iterable[DefectClass]) -> None:
         self._rules = rules
-        self._judge = SeverityJudge(rules, classes, surface=surface)
-        self._count = DefectCount(rules, surface=surface)
+        self._judge = SeverityJudge(rules, classes)
+        self._count = DefectCount(rules)
         self._tail_m = max((r.tail_m or 0.0 for r in (*rules.severity, *rules.grade)), default=0.0)
         self._waiting: list[tuple[float, int, Defect]] = []  # a heap by where they start
         self._serial = count()
