@@ -172,7 +172,7 @@ class DefectReading:
         code += _index(DEFECT.c.severity, _SEVERITIES)
         with self.backend.errors():
             columns = _columns(self.backend.connection, coil, code)
-        columns = columns[:, np.argsort(columns[0])]
+        columns = columns[:, np.argsort(columns[0], kind="stable")]
         codes = columns[0].astype(np.int64)
         return DefectMap(
             number=codes >> 16,
@@ -219,12 +219,11 @@ def _columns(
     shares one with class and severity, exact in float64 for numbers below 2³⁷. For the same reason
     SQLAlchemy makes no rows of them, and PostgreSQL is asked for one array, in its binary format.
     """
-    values = [sa.cast(code, sa.REAL), *(DEFECT.c[name] for name in _FIGURES)]
+    values = [sa.cast(code, sa.DOUBLE_PRECISION), *(DEFECT.c[name] for name in _FIGURES)]
     if connection.dialect.name == "sqlite":
-        found = connection.execute(sa.select(*values).where(DEFECT.c.coil == coil)).cursor
-        rows = found.fetchall() if found else ()
+        found = sa.select(code, *values[1:]).where(DEFECT.c.coil == coil)
+        rows: Any = connection.execute(found).cursor
         return np.fromiter(chain.from_iterable(rows), np.float64).reshape(-1, len(values)).T
-    values[0] = sa.cast(code, sa.DOUBLE_PRECISION)
     packed = sa.func.array_send(sa.func.array_agg(postgresql.array(values)))
     asked = sa.select(packed).where(DEFECT.c.coil == coil).compile(connection)
     with closing(connection.connection.cursor(binary=True)) as cursor:
