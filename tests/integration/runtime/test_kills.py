@@ -27,9 +27,9 @@ pytest.importorskip("onnx", reason="needs the export extra, to make a model")
 pytestmark = pytest.mark.export
 
 from integration.runtime.killed_station import HALO_PX, MM_PER_LINE, TILE_PX
+from integration.runtime.tapes import shared_memory
 from unit.runtime.onnx_samples import dark_model
 
-SHARED = Path("/dev/shm")  # noqa: S108 - nothing is written there
 KILLS = 50
 DEATHS_ALLOWED = 5  # of acquisition, within a minute
 
@@ -158,11 +158,6 @@ def live(life: Life, chance: random.Random, seen: "Seen") -> None:
             before = life.told()
             until(lambda before=before: life.told() != before)
     time.sleep(chance.uniform(0.0, 0.3))
-
-
-def shared_memory() -> set[Path]:
-    """Return what programs like this one share by name; those of others come and go."""
-    return {path for path in SHARED.iterdir() if path.name.startswith(("psm_", "sem.", "strip"))}
 
 
 def check_what_is_left(life: Life, shared: set[Path]) -> None:

@@ -296,6 +296,11 @@ def test_commands_need_a_source_that_runs_on_and_a_safe_address(
     assert problem in found
 
 
+def test_coil_after_coil_goes_with_an_encoder(tmp_path: Path) -> None:
+    text = LIVE + COMMANDS + "[encoder]\nmm_per_count = 0.1\n"
+    assert load_station(write(tmp_path, text)).encoder is not None
+
+
 def test_a_station_by_commands_may_let_in_who_has_the_token(tmp_path: Path) -> None:
     open_to_all = '[control]\naddress = "[::]:8620"\ntoken_file = "token"\n'
     station = load_station(write(tmp_path, LIVE + COMMANDS + open_to_all))
