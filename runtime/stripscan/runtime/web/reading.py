@@ -211,7 +211,7 @@ class Reader:
         middle_m = (places.along_start_m[found] + places.along_end_m[found]) / 2
         bins = (middle_m * (DENSITY_BINS / max(length_m, 1e-9))).astype(np.int64)
         density = np.bincount(np.clip(bins, 0, DENSITY_BINS - 1), minlength=DENSITY_BINS)
-        worst = found[np.lexsort([-places.area_mm2[found], places.severity_index[found]])]
+        worst = found[np.lexsort((-places.area_mm2[found], places.severity_index[found]))]
         return {
             "total": len(found),
             "density": density.tolist(),
