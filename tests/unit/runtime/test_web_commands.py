@@ -1,11 +1,14 @@
 """``stripscan users`` and ``stripscan serve``, up to where a server would listen."""
 
+import signal
+import urllib.request
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from integration.cli.program import ended, start
 from stripscan.cli.main import app
 from stripscan.contract.errors import StripscanError
 from stripscan.runtime.web.accounts import Accounts
@@ -79,3 +82,18 @@ def test_a_certificate_that_is_none_is_refused(station: Path) -> None:
     error = CliRunner().invoke(app, ["serve", str(station)]).exception
     assert isinstance(error, StripscanError)
     assert "certificate or key in [web] cannot be used" in str(error)
+
+
+@pytest.mark.parametrize("word", [signal.SIGTERM, signal.SIGINT])
+def test_a_page_that_is_told_to_stop_ends_well(station: Path, word: signal.Signals) -> None:
+    process = start("serve", station, cwd=station.parent)
+    assert process.stdout is not None
+    url = process.stdout.readline().strip()
+    with urllib.request.urlopen(f"{url}/healthz", timeout=20) as answer:  # noqa: S310 - http
+        assert answer.status == 200
+    with urllib.request.urlopen(f"{url}/login", timeout=20) as answer:  # noqa: S310 - http
+        assert b"stripscan users add NAME" in answer.read()
+    process.send_signal(word)
+    code, said = ended(process)
+    assert code == 0, said
+    assert "there are no users yet" in said

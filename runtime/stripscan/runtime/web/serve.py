@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import signal
 import socket
 import ssl
 from collections.abc import Callable
@@ -40,7 +41,7 @@ def serve(station: Station, *, on_ready: Callable[[str, bool], None]) -> None:
     if not has_users and not (web.local and not web.behind_proxy):
         raise ConfigError(
             f'address = "{web.address}" in [web] lets other machines in, and nobody could log in: '
-            "add the first user with 'stripscan users add NAME --role engineer'"
+            "add the first user with 'stripscan users add NAME --role engineer --station FILE'"
         )
     app = create_app(station, database)
     with suppress(OSError):  # inspection comes first, on a machine that has both
@@ -67,6 +68,8 @@ def serve(station: Station, *, on_ready: Callable[[str, bool], None]) -> None:
         host, port = listening.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         on_ready(f"{'https' if web.certificate else 'http'}://{shown}:{port}", has_users)
+        for each in (signal.SIGINT, signal.SIGTERM):  # which uvicorn raises again at the end
+            signal.signal(each, lambda *_: None)
         asyncio.run(uvicorn.Server(config).serve(sockets=[listening]))
 
 
@@ -77,6 +80,7 @@ def _listening(web: WebSection) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
+        listening.listen()  # who comes before the server is up waits, and is not refused
     except OSError as error:
         listening.close()
         raise ConfigError(

@@ -78,7 +78,7 @@ function card(defect) {
 function showLatest() {
   if (!coil) return;
   $("latest").replaceChildren(...(latest.length
-    ? latest.slice(0, 9).map(card) : [element("li", { className: "muted" }, t("live.none"))]));
+    ? latest.slice(0, 8).map(card) : [element("li", { className: "muted" }, t("live.none"))]));
 }
 
 function alarmLine(alarm) {

@@ -21,6 +21,7 @@ export class Strip {
     this.speed = 0;
     this.live = true;
     this.last = 0;
+    this.adding = Promise.resolve();
     new ResizeObserver(() => this.draw()).observe(canvas);
   }
   setCoil(coil) {
@@ -38,7 +39,12 @@ export class Strip {
     this.shownM = null;
     this.draw();
   }
-  async addBands(bands) {
+  /** Pictures take their time to be decoded, and must not overtake those before them. */
+  addBands(bands) {
+    this.adding = this.adding.then(() => this.decode(bands));
+    return this.adding;
+  }
+  async decode(bands) {
     const made = await Promise.all(bands.map(async (band) => ({ ...band, image: await picture(band.jpeg) })));
     for (const band of made) {
       const last = this.bands.at(-1);
