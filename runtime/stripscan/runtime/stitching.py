@@ -198,12 +198,12 @@ class StreamingLabeller:
         owner = component[labels[runs[:, 0] - start, runs[:, 1]]]
         order = np.argsort(owner, kind="stable")
         ids, starts = np.unique(owner[order], return_index=True)
-        pixel = np.nonzero(mask)
-        index = np.searchsorted(ids, component[labels[pixel]])
-        key = index * 256 + mask[pixel]
+        pixel = np.flatnonzero(mask.ravel() != 0)
+        index = np.searchsorted(ids, component[labels.ravel()[pixel]])
+        key = index * 256 + mask.ravel()[pixel]
         size = len(ids) * 256
         pixels = np.bincount(key, minlength=size).reshape(-1, 256)
-        scores = np.bincount(key, weights=score[pixel], minlength=size).reshape(-1, 256)
+        scores = np.bincount(key, weights=score.ravel()[pixel], minlength=size).reshape(-1, 256)
         return [
             Piece(component=int(number), runs=part, pixels=pixels[i], score=scores[i])
             for i, (number, part) in enumerate(
