@@ -387,12 +387,13 @@ def check_store(folder: Path, share: float) -> dict[str, object]:
 
 
 def stages(coils: Sequence[CoilRecord]) -> dict[str, list[float]]:
-    """Return what the time went to, coil by coil: the 99th percentile of each stage."""
+    """Return what the time went to, coil by coil: the 99th percentile of each stage.
+
+    The last coil may have ended before its first row of tiles.
+    """
     names = ("waiting", "inspection", "store")
-    return {
-        name: [round(float(coil.stats[f"latency_{name}_p99_ms"]), 2) for coil in coils]
-        for name in names
-    }
+    told = {name: [coil.stats[f"latency_{name}_p99_ms"] for coil in coils] for name in names}
+    return {name: [round(float(ms), 2) for ms in each if ms] for name, each in told.items()}
 
 
 def planted(start: int, stop: int, share: float) -> int:

@@ -62,6 +62,7 @@ def test_no_line_is_lost_and_the_defects_are_those_of_files(tmp_path: Path) -> N
     run_station(files)
     with Store.open(files.store.path, readonly=True) as store:
         expected = store.defects("a")
+        assert {each.status for each in store.coverage("a")} == {"inspected"}
     assert len(expected) >= 10
 
     live = a_station(tmp_path, {"kind": "genicam", "id": "127.0.0.1", "block_lines": BLOCK_LINES})
