@@ -91,6 +91,7 @@ class Encoder:
         self._mm_per_line = mm_per_line
         self._counter = Counter(setup, mm_per_line=mm_per_line)
         self._farthest_back = setup.max_reversal_m * _MM_PER_M / mm_per_line
+        self._count_lines = setup.mm_per_count / mm_per_line  # a count rounds by so much
         self._held: Block | None = None
         self._at = 0.0  # place of the held block's first line
         self._reached = 0.0
@@ -169,7 +170,8 @@ class Encoder:
         if place is None:
             return self._forward(held, usual / lines), usual
         moved = place - self._at
-        possible = _FAST_PITCH * lines + self._counter.possible_lines(held, following)
+        possible = _FAST_PITCH * lines + self._count_lines
+        possible += self._counter.possible_lines(held, following)
         if abs(moved) > possible:
             jump = self._counter.counts(moved - usual)
             self._fault("the encoder jumped", held, counts=jump)
@@ -185,7 +187,7 @@ class Encoder:
 
     def _of_free(self, held: Block, lines: int, moved: float) -> _Take:
         take = self._forward(held, moved / lines)
-        if moved / lines > _FAST_PITCH:
+        if moved > _FAST_PITCH * lines + self._count_lines:
             take = replace(take, status=CoverageStatus.DEGRADED, reason=FAST_STRIP)
         return take
 

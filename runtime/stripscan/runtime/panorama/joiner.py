@@ -178,7 +178,10 @@ class LineJoiner:
         astray = lane.astray
         if lane.lead is None or (astray and not placed):
             others = [o for o in self._lanes if o is not lane and o.lead is not None]
-            place_again(lane, block, others, live=self._live)
+            told = place_again(lane, block, others, live=self._live)
+            if astray and not told and any(other.awaited for other in others):
+                lane.silent = True
+                return  # in the wrong place it would count as seen; the others know soon
             lane.astray = False
         lane.note(block)
         first, stop = block.first_line + lane.shift, block.lines.stop + lane.shift

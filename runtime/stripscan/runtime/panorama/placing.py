@@ -68,7 +68,7 @@ def _lead(blocks: Sequence[Block], ruler: Marks) -> int:
     return 0 if line is None else line - marks[0][0]
 
 
-def place_again(lane: Lane, block: Block, others: Sequence[Lane], *, live: bool) -> None:
+def place_again(lane: Lane, block: Block, others: Sequence[Lane], *, live: bool) -> bool:
     """Give a camera its place that begins late, or comes back after lines were lost.
 
     A camera that was away cannot know how many lines it missed; the others do.
@@ -78,6 +78,9 @@ def place_again(lane: Lane, block: Block, others: Sequence[Lane], *, live: bool)
         block: Its next block, with pixels.
         others: Cameras whose place is known.
         live: Whether times of blocks mean anything.
+
+    Returns:
+        Whether the others tell; else its own numbers were taken.
     """
     before = lane.lead
     freshest = sorted(others, key=lambda other: other.heard_ns, reverse=True)
@@ -87,12 +90,14 @@ def place_again(lane: Lane, block: Block, others: Sequence[Lane], *, live: bool)
         lead, own, doubt = _by_time(block, freshest), before or 0, block.lines.lines
     if lead is not None and own is not None and abs(lead - own) <= doubt:
         lead = own
+    told = lead is not None
     lane.lead = (before or 0) if lead is None else lead
     if before is not None and lane.lead != before:
         logger.warning(
             "a camera is out of step and joined again where the others are",
             extra={"camera": lane.camera, "moved_lines": lane.lead - before},
         )
+    return told
 
 
 def _by_counts(block: Block, others: Sequence[Lane]) -> int | None:
