@@ -57,7 +57,7 @@ class ControlSection(Section):
 
     @model_validator(mode="after")
     def _strangers_need_a_token(self) -> "ControlSection":
-        if self.token_file is None and not _is_loopback(self.listen_at.host):
+        if self.token_file is None and not is_loopback(self.listen_at.host):
             raise ValueError(
                 f'address = "{self.address}" lets other machines in: add token_file = "…", or '
                 f'listen on this machine alone, as on "{DEFAULT_ADDRESS}"'
@@ -86,7 +86,8 @@ def parse_address(address: str) -> Address:
     return Address(parts.hostname, port)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches an address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -35,6 +35,7 @@ class Supervisor:
         bundle: Name and digest of the bundle that inspects, once it is loaded.
         rules: The rules in force, in words.
         trouble: What is wrong until somebody mends it; empty where nothing is.
+        beats: How often the main loop has turned; who sees it stand still sees it hang.
 
     Args:
         clock: Seconds that only grow.
@@ -51,6 +52,7 @@ class Supervisor:
         self.bundle = ("", "")
         self.rules = ""
         self.trouble = ""
+        self.beats = 0
         self._states = StateKeeper()
         self._beat = ("start", self._clock())
         self._loss_s: float | None = None
@@ -78,6 +80,7 @@ class Supervisor:
     def beat(self, stage: str) -> None:
         """Tell that the main loop turns, and what it does next."""
         self._beat = (stage, self._clock())
+        self.beats += 1
         if self.ready:
             self._notifier.feed_watchdog()
 
