@@ -1,80 +1,107 @@
-"""What is kept of every coil: defects, masks, pictures, coverage, roll repeats, in one SQLite file.
+"""What is kept of every coil: defects, masks, pictures, coverage, roll repeats, gradings.
 
-One process writes, through one connection that belongs to the thread that opened it; any number
-of readers may look on (https://www.sqlite.org/wal.html). What was committed survives a kill and,
-with ``synchronous = FULL``, a power cut.
+A store is one SQLite file, or a PostgreSQL database. One process writes, through one connection
+that belongs to the thread that opened it; any number of readers may look on
+(https://www.sqlite.org/wal.html). What was committed survives a kill and, with
+``synchronous = FULL``, a power cut.
 """
 
 import difflib
-import json
-import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
-import numpy as np
+import sqlalchemy as sa
 
-from stripscan.contract.block import LineRange
-from stripscan.contract.coverage import CoverageInterval, CoverageStatus
-from stripscan.contract.defect import Defect, DefectPhase
+from stripscan.contract.coverage import CoverageInterval
+from stripscan.contract.defect import Defect
 from stripscan.contract.errors import StoreError
 from stripscan.contract.grading import Grading
 from stripscan.contract.rle import Runs
 from stripscan.contract.roll_repeat import RollRepeat
+from stripscan.runtime.store_backend import Backend
+from stripscan.runtime.store_postgresql import open_postgresql, store_url
 from stripscan.runtime.store_records import (
     CoilRecord,
     CoilStatus,
     Picture,
     Stat,
-    dump_classes,
-    dump_reasons,
     dump_stats,
     join_runs,
-    load_classes,
-    load_reasons,
     pack_runs,
-    unpack_runs,
 )
-from stripscan.runtime.store_schema import connect, lock_for_writing, store_errors
+from stripscan.runtime.store_rows import (
+    coil_of,
+    coil_row,
+    defect_of,
+    defect_row,
+    grading_of,
+    grading_row,
+    interval_of,
+    interval_row,
+    plain,
+    repeat_of,
+    repeat_row,
+    runs_of,
+)
+from stripscan.runtime.store_sqlite import open_sqlite
+from stripscan.runtime.store_statements import Upserts
+from stripscan.runtime.store_tables import (
+    COIL,
+    COVERAGE,
+    DEFECT,
+    GRADING,
+    MASK_PART,
+    PICTURE,
+    ROLL_PRINT,
+    ROLL_REPEAT,
+)
 
 __all__ = ["CoilRecord", "CoilStatus", "Picture", "Stat", "Store"]
 
 _SHOWN_IDS = 5
+_PICTURE = [PICTURE.c[f.name] for f in fields(Picture)]
 
 
 class Store:
     """A store that is open; leaving its ``with`` block closes it.
 
     Each write outside ``transaction`` is committed on its own. Every method raises
-    ``StoreError`` where the file cannot be read or written, with the cause and the remedy.
+    ``StoreError`` where the store cannot be read or written, with the cause and the remedy.
+
+    Attributes:
+        name: The file or URL, for messages.
     """
 
-    def __init__(
-        self, path: Path, connection: sqlite3.Connection, lock: IO[bytes] | None = None
-    ) -> None:
-        self.path = path
-        self._connection = connection
-        self._lock = lock
+    def __init__(self, backend: Backend) -> None:
+        self.name = backend.name
+        self._backend = backend
+        self._connection = backend.connection
+        self._upserts = Upserts(backend.connection)
+        self._in_transaction = False
 
     @classmethod
-    def open(cls, path: Path, *, readonly: bool = False) -> Self:
+    def open(cls, where: Path | str, *, readonly: bool = False, exclusive: bool = True) -> Self:
         """Open a store, and make it where there is none and it is to be written.
+
+        Args:
+            where: The file, or the URL of a PostgreSQL database.
+            readonly: Whether it is only to be read.
+            exclusive: Whether no other process may write meanwhile. Only then may coils be
+                recovered; what else writes beside a running line, in short transactions, sets
+                it to False. A file must be there already then.
 
         Raises:
             StoreError: It is missing, damaged, locked, written to by another process, not a
-                store, or of a newer version.
+                store, of a newer version, or a server that cannot be reached.
         """
-        if readonly:
-            return cls(path, connect(path, readonly=True))
-        lock = lock_for_writing(path)
-        try:
-            return cls(path, connect(path, readonly=False), lock)
-        except BaseException:
-            lock.close()
-            raise
+        if isinstance(where, str) and "://" in where:
+            url = store_url(where)
+            return cls(open_postgresql(url, readonly=readonly, exclusive=exclusive))
+        return cls(open_sqlite(Path(where), readonly=readonly, exclusive=exclusive))
 
     def __enter__(self) -> Self:
         return self
@@ -89,36 +116,42 @@ class Store:
 
     def close(self) -> None:
         """Close the store; twice does no harm."""
-        try:
-            with store_errors(self.path):
-                self._connection.close()
-        finally:
-            if self._lock is not None:
-                self._lock.close()
+        with self._backend.errors():
+            self._backend.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit all writes of the block together, or none where an error leaves it."""
-        with store_errors(self.path):
-            self._connection.execute("BEGIN IMMEDIATE")
+        with self._backend.errors():
+            self._connection.exec_driver_sql(self._backend.begin_to_write)
+            self._in_transaction = True
             try:
                 yield
-                self._connection.execute("COMMIT")
+                self._connection.exec_driver_sql("COMMIT")
             except BaseException:
-                # A full disk may have rolled back already.
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                self._backend.roll_back()
                 raise
+            finally:
+                self._in_transaction = False
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Let all reads of the block see one moment, whatever the writer commits meanwhile."""
-        with store_errors(self.path):
-            self._connection.execute("BEGIN")
+        with self._backend.errors():
+            self._connection.exec_driver_sql(self._backend.begin_to_read)
             try:
                 yield
             finally:
-                self._connection.execute("ROLLBACK")
+                self._backend.roll_back()
+
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        """Join the transaction that is open, or make one."""
+        if self._in_transaction:
+            yield
+            return
+        with self.transaction():
+            yield
 
     def recover(self) -> tuple[str, ...]:
         """Mark coils left "running" by a process that died as interrupted, and return their ids.
@@ -126,9 +159,8 @@ class Store:
         To be called after opening, before ``start_coil``: only one process writes to a store, so
         nobody else is still at work on them.
         """
-        rows = self._all(
-            "UPDATE coil SET status = 'interrupted' WHERE status = 'running' RETURNING id"
-        )
+        running = sa.update(COIL).where(COIL.c.status == "running")
+        rows = self._all(running.values(status="interrupted").returning(COIL.c.id))
         return tuple(row["id"] for row in rows)
 
     def start_coil(self, record: CoilRecord) -> None:
@@ -137,12 +169,9 @@ class Store:
         Raises:
             StoreError: A coil of that id is there already.
         """
-        if self._all("SELECT 1 FROM coil WHERE id = ?", record.id):
-            raise StoreError(f"coil {record.id} is already in {self.path}; choose another id")
-        values = {f.name: getattr(record, f.name) for f in fields(record)}
-        values["classes"] = dump_classes(record.classes)
-        values["stats"] = dump_stats(record.stats)
-        self._put("coil", values, key=())
+        if self._all(sa.select(COIL.c.id).where(COIL.c.id == record.id)):
+            raise StoreError(f"coil {record.id} is already in {self.name}; choose another id")
+        self._put(COIL, coil_row(record))
 
     def finish_coil(
         self,
@@ -162,22 +191,19 @@ class Store:
             length_m: Length in m, planned strip that never arrived included.
             stats: Figures of the run (see ``CoilRecord``).
         """
-        rows = self._all(
-            "UPDATE coil SET ended_at = ?, status = ?, length_m = ?, stats = ? WHERE id = ?"
-            " RETURNING id",
-            *(ended_at, status, length_m, dump_stats(stats), coil),
-        )
-        if not rows:
+        ended = sa.update(COIL).where(COIL.c.id == coil).returning(COIL.c.id)
+        values = {
+            "ended_at": ended_at,
+            "status": status,
+            "length_m": plain(length_m),
+            "stats": dump_stats(stats),
+        }
+        if not self._all(ended.values(values)):
             raise self._unknown_coil(coil)
 
     def put_defect(self, defect: Defect) -> None:
         """Add a defect, or replace the one of the same coil and number."""
-        values = {name: getattr(defect, name) for name in _DEFECT_FIELDS}
-        values["phase"] = str(defect.phase)
-        values["class_share"] = json.dumps(
-            {name: float(share) for name, share in defect.class_share.items()}
-        )
-        self._put("defect", values, key=("coil", "number"))
+        self._put(DEFECT, defect_row(defect), key=("coil", "number"))
 
     def add_runs(self, coil: str, number: int, runs: Runs) -> None:
         """Append a part to the mask of a defect, which is there at COMMIT at the latest.
@@ -187,66 +213,44 @@ class Store:
             number: Number of the defect.
             runs: int64 ``[n, 3]``, of pixels that no other part of this mask has.
         """
-        values = {"coil": coil, "number": number, "runs": pack_runs(runs)}
-        self._put("mask_part", values, key=())
+        self._put(MASK_PART, {"coil": coil, "number": number, "runs": pack_runs(runs)})
 
     def merge_defect(self, coil: str, number: int, into: int) -> None:
         """Give the mask of a defect to another, and remove its record and picture."""
         if number == into:
             raise StoreError(f"defect {number} of coil {coil} cannot be merged into itself")
-        if not self._connection.in_transaction:
-            with self.transaction():
-                self.merge_defect(coil, number, into)
-            return
-        which = (coil, int(number))
-        self._all(
-            "UPDATE mask_part SET number = ? WHERE coil = ? AND number = ?", int(into), *which
-        )
-        self._all("DELETE FROM picture WHERE coil = ? AND number = ?", *which)
-        self._all("DELETE FROM defect WHERE coil = ? AND number = ?", *which)
+        with self._together():
+            mask = _of_defect(MASK_PART, coil, number)
+            self._do(sa.update(MASK_PART).where(mask).values(number=int(into)))
+            for table in (PICTURE, DEFECT):
+                self._do(sa.delete(table).where(_of_defect(table, coil, number)))
 
     def put_picture(self, coil: str, number: int, picture: Picture) -> None:
         """Add or replace the picture of a defect, which is there at COMMIT at the latest."""
         values = {"coil": coil, "number": number}
         values |= {f.name: getattr(picture, f.name) for f in fields(picture)}
-        self._put("picture", values, key=("coil", "number"))
+        self._put(PICTURE, values, key=("coil", "number"))
 
     def put_coverage(self, coil: str, interval: CoverageInterval) -> None:
         """Add an interval, or replace the one of the same camera and first line."""
-        values = {
-            "coil": coil,
-            "camera": interval.camera,
-            "first_line": interval.lines.start,
-            "stop_line": interval.lines.stop,
-            "along_start_m": interval.along_start_m,
-            "along_end_m": interval.along_end_m,
-            "status": str(interval.status),
-            "reason": interval.reason,
-        }
-        self._put("coverage", values, key=("coil", "camera", "first_line"))
+        self._put(COVERAGE, interval_row(coil, interval), key=("coil", "camera", "first_line"))
 
     def put_grading(self, grading: Grading) -> None:
         """Add a judgement of a coil to those that it has."""
-        values = {f.name: getattr(grading, f.name) for f in fields(grading)}
-        self._put("grading", values | {"reasons": dump_reasons(grading.reasons)}, key=())
+        self._put(GRADING, grading_row(grading))
 
     def put_roll_repeat(self, repeat: RollRepeat) -> None:
         """Add a roll repeat, or replace the one of the same number; its defects are added."""
-        if not self._connection.in_transaction:
-            with self.transaction():
-                self.put_roll_repeat(repeat)
-            return
-        values = {name: getattr(repeat, name) for name in _REPEAT_FIELDS}
-        values |= {"phase": str(repeat.phase), "rolls": json.dumps(repeat.rolls)}
-        self._put("roll_repeat", values, key=("coil", "number"))
-        for defect in repeat.defects:
-            of_one = {"coil": repeat.coil, "repeat": repeat.number, "defect": defect}
-            self._put("roll_print", of_one, key=())
+        with self._together():
+            self._put(ROLL_REPEAT, repeat_row(repeat), key=("coil", "number"))
+            for defect in repeat.defects:
+                of_one = {"coil": repeat.coil, "repeat": repeat.number, "defect": defect}
+                self._put(ROLL_PRINT, of_one)
 
     def coils(self) -> tuple[CoilRecord, ...]:
         """Return all coils, the newest first."""
-        rows = self._all("SELECT * FROM coil ORDER BY started_at DESC, rowid DESC")
-        return tuple(self._coil_of(row) for row in rows)
+        rows = self._all(sa.select(COIL).order_by(*_NEWEST_FIRST))
+        return tuple(coil_of(row, name=self.name) for row in rows)
 
     def coil(self, coil: str) -> CoilRecord:
         """Return a coil.
@@ -254,139 +258,87 @@ class Store:
         Raises:
             StoreError: There is none of that id; the message names those that are there.
         """
-        rows = self._all("SELECT * FROM coil WHERE id = ?", coil)
+        rows = self._all(sa.select(COIL).where(COIL.c.id == coil))
         if not rows:
             raise self._unknown_coil(coil)
-        return self._coil_of(rows[0])
+        return coil_of(rows[0], name=self.name)
 
     def defects(self, coil: str) -> tuple[Defect, ...]:
         """Return the defects of a coil by number."""
-        rows = self._all("SELECT * FROM defect WHERE coil = ? ORDER BY number", coil)
-        return tuple(_defect_of(row) for row in rows)
+        found = sa.select(DEFECT).where(DEFECT.c.coil == coil).order_by(DEFECT.c.number)
+        return tuple(defect_of(row) for row in self._all(found))
 
     def runs(self, coil: str, number: int) -> Runs:
         """Return the mask of a defect, int64 ``[n, 3]``, by line, then column; empty if none."""
-        rows = self._all(
-            "SELECT runs FROM mask_part WHERE coil = ? AND number = ? ORDER BY id",
-            *(coil, int(number)),
-        )
-        return join_runs([self._unpacked(row) for row in rows])
+        parts = sa.select(MASK_PART.c.runs).where(_of_defect(MASK_PART, coil, number))
+        rows = self._all(parts.order_by(MASK_PART.c.id))
+        return join_runs([runs_of(row["runs"], name=self.name) for row in rows])
 
     def masks(self, coil: str) -> dict[int, Runs]:
         """Return the masks of all defects of a coil by number; for one, ``runs`` is enough."""
         parts: dict[int, list[Runs]] = {}
-        for row in self._all("SELECT number, runs FROM mask_part WHERE coil = ? ORDER BY id", coil):
-            parts.setdefault(row["number"], []).append(self._unpacked(row))
+        found = sa.select(MASK_PART.c.number, MASK_PART.c.runs).where(MASK_PART.c.coil == coil)
+        for row in self._all(found.order_by(MASK_PART.c.id)):
+            parts.setdefault(row["number"], []).append(runs_of(row["runs"], name=self.name))
         return {number: join_runs(of_one) for number, of_one in parts.items()}
 
     def picture(self, coil: str, number: int) -> Picture | None:
         """Return the picture of a defect, where there is one."""
-        rows = self._all(
-            "SELECT image_png, first_line, first_px, lines, width FROM picture"
-            " WHERE coil = ? AND number = ?",
-            *(coil, int(number)),
-        )
-        return Picture(**dict(rows[0])) if rows else None
+        rows = self._all(sa.select(*_PICTURE).where(_of_defect(PICTURE, coil, number)))
+        return Picture(**rows[0]) if rows else None
 
     def coverage(self, coil: str) -> tuple[CoverageInterval, ...]:
         """Return the coverage of a coil by camera, then line."""
-        rows = self._all("SELECT * FROM coverage WHERE coil = ? ORDER BY camera, first_line", coil)
-        return tuple(_interval_of(row) for row in rows)
+        found = sa.select(COVERAGE).where(COVERAGE.c.coil == coil)
+        rows = self._all(found.order_by(COVERAGE.c.camera, COVERAGE.c.first_line))
+        return tuple(interval_of(row) for row in rows)
 
     def gradings(self, coil: str) -> tuple[Grading, ...]:
         """Return the judgements of a coil, the newest first, which is the one that counts."""
-        names = [f.name for f in fields(Grading)]
-        sql = f"SELECT {', '.join(names)} FROM grading WHERE coil = ? ORDER BY id DESC"  # noqa: S608 - names are ours
-        return tuple(self._grading_of(row) for row in self._all(sql, coil))
+        found = sa.select(GRADING).where(GRADING.c.coil == coil).order_by(GRADING.c.id.desc())
+        return tuple(grading_of(row, name=self.name) for row in self._all(found))
 
     def roll_repeats(self, coil: str) -> tuple[RollRepeat, ...]:
         """Return the roll repeats of a coil by number, with all their defects."""
+        prints = sa.select(ROLL_PRINT).where(ROLL_PRINT.c.coil == coil)
         defects: dict[int, list[int]] = {}
-        for row in self._all(
-            "SELECT repeat, defect FROM roll_print WHERE coil = ? ORDER BY repeat, defect", coil
-        ):
+        for row in self._all(prints.order_by(ROLL_PRINT.c.repeat, ROLL_PRINT.c.defect)):
             defects.setdefault(row["repeat"], []).append(row["defect"])
-        rows = self._all("SELECT * FROM roll_repeat WHERE coil = ? ORDER BY number", coil)
-        return tuple(_repeat_of(row, defects.get(row["number"], [])) for row in rows)
+        found = sa.select(ROLL_REPEAT).where(ROLL_REPEAT.c.coil == coil)
+        rows = self._all(found.order_by(ROLL_REPEAT.c.number))
+        return tuple(repeat_of(row, defects.get(row["number"], [])) for row in rows)
 
-    def _all(self, sql: str, *values: object) -> list[Any]:
-        with store_errors(self.path):
-            cursor = self._connection.execute(sql, values)
-            cursor.row_factory = sqlite3.Row
-            return cursor.fetchall()
+    def _all(self, statement: sa.Executable) -> list[dict[str, Any]]:
+        with self._backend.errors():
+            result = self._connection.execute(statement)
+            names = tuple(result.keys())
+            return [dict(zip(names, row, strict=True)) for row in result]
 
-    def _put(self, table: str, values: Mapping[str, object], *, key: tuple[str, ...]) -> None:
-        """Insert a row, or replace the one of the same key; an empty key only inserts."""
-        sql = f"INSERT INTO {table} ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})"  # noqa: S608 - names are ours, values are bound
-        if key:
-            changes = ", ".join(f"{name} = excluded.{name}" for name in values if name not in key)
-            sql += f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}"
-        self._all(sql, *map(_plain, values.values()))
+    def _do(self, statement: sa.Executable) -> None:
+        with self._backend.errors():
+            self._connection.execute(statement)
 
-    def _unpacked(self, row: sqlite3.Row) -> Runs:
-        try:
-            return unpack_runs(row["runs"])
-        except ValueError as error:
-            raise StoreError(f"{self.path} is damaged: {error}") from error
-
-    def _coil_of(self, row: sqlite3.Row) -> CoilRecord:
-        values = dict(row)
-        try:
-            values["classes"] = load_classes(values["classes"])
-            values["stats"] = json.loads(values["stats"])
-        except (ValueError, TypeError) as error:
-            raise StoreError(
-                f"{self.path} is damaged: coil {values['id']} cannot be read ({error})"
-            ) from error
-        return CoilRecord(**values)
-
-    def _grading_of(self, row: sqlite3.Row) -> Grading:
-        try:
-            return Grading(**dict(row) | {"reasons": load_reasons(row["reasons"])})
-        except (ValueError, TypeError) as error:
-            raise StoreError(
-                f"{self.path} is damaged: a grading of coil {row['coil']} cannot be read ({error})"
-            ) from error
+    def _put(
+        self, table: sa.Table, values: Mapping[str, object], *, key: tuple[str, ...] = ()
+    ) -> None:
+        with self._backend.errors():
+            self._upserts.put(table, values, key=key)
 
     def _unknown_coil(self, coil: str) -> StoreError:
-        known = [row["id"] for row in self._all("SELECT id FROM coil ORDER BY rowid DESC")]
+        rows = self._all(sa.select(COIL.c.id).order_by(*_NEWEST_FIRST))
+        known = [row["id"] for row in rows]
         if not known:
-            return StoreError(f"coil {coil} is not in {self.path}: the store has no coil yet")
+            return StoreError(f"coil {coil} is not in {self.name}: the store has no coil yet")
         near = difflib.get_close_matches(coil, known, n=1)
         shown = ", ".join(known[:_SHOWN_IDS])
         more = f" and {len(known) - _SHOWN_IDS} more" if len(known) > _SHOWN_IDS else ""
         hint = f"did you mean {near[0]}? " if near else ""
-        return StoreError(f"coil {coil} is not in {self.path}: {hint}It has {shown}{more}")
+        return StoreError(f"coil {coil} is not in {self.name}: {hint}It has {shown}{more}")
 
 
-_DEFECT_FIELDS = tuple(f.name for f in fields(Defect))
-_REPEAT_FIELDS = tuple(f.name for f in fields(RollRepeat) if f.name != "defects")
+_NEWEST_FIRST = (COIL.c.started_at.desc(), COIL.c.id.desc())
 
 
-def _plain(value: object) -> object:
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _defect_of(row: sqlite3.Row) -> Defect:
-    values = dict(row)
-    values["phase"] = DefectPhase(values["phase"])
-    values["class_share"] = json.loads(values["class_share"])
-    return Defect(**values)
-
-
-def _repeat_of(row: sqlite3.Row, defects: list[int]) -> RollRepeat:
-    values = dict(row)
-    values["phase"] = DefectPhase(values["phase"])
-    values["rolls"] = tuple(json.loads(values["rolls"]))
-    return RollRepeat(**values, defects=tuple(defects))
-
-
-def _interval_of(row: sqlite3.Row) -> CoverageInterval:
-    return CoverageInterval(
-        camera=row["camera"],
-        lines=LineRange(start=row["first_line"], stop=row["stop_line"]),
-        along_start_m=row["along_start_m"],
-        along_end_m=row["along_end_m"],
-        status=CoverageStatus(row["status"]),
-        reason=row["reason"],
-    )
+def _of_defect(table: sa.Table, coil: str, number: int) -> sa.ColumnElement[bool]:
+    own = table.c
+    return sa.and_(own.coil == coil, own.number == int(number))

@@ -121,7 +121,7 @@ def test_a_full_disk_says_so_keeps_the_committed_and_goes_on_when_space_is_back(
     with Store.open(path) as store:
         store.start_coil(COIL)
         # SQLite then gives the very SQLITE_FULL of a full disk.
-        store._connection.execute("PRAGMA max_page_count = 100")
+        store._connection.exec_driver_sql("PRAGMA max_page_count = 100")
         with pytest.raises(StoreError) as caught:
             for number in range(1, 100):
                 with store.transaction():
@@ -133,7 +133,7 @@ def test_a_full_disk_says_so_keeps_the_committed_and_goes_on_when_space_is_back(
         assert put
         assert [d.number for d in store.defects("a")] == put
 
-        store._connection.execute("PRAGMA max_page_count = 100000")
+        store._connection.exec_driver_sql("PRAGMA max_page_count = 100000")
         store.put_defect(a_defect(99))
         assert [d.number for d in store.defects("a")] == [*put, 99]
 

@@ -72,7 +72,7 @@ def _chosen(store: Store, named: list[str]) -> list[str]:
             warn(f"left out, as they have not ended: {', '.join(running)}")
         return [record.id for record in records if record.status != "running"]
     if "latest" in named and not records:
-        raise StoreError(f"{store.path}: holds no coil yet; run a station first")
+        raise StoreError(f"{store.name}: holds no coil yet; run a station first")
     ids = dict.fromkeys(records[0].id if name == "latest" else name for name in named)
     for coil in ids:
         if store.coil(coil).status == "running":
