@@ -2,28 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Any
 
 import sqlalchemy as sa
 
 from stripscan.runtime.outbox_tables import Database
-from stripscan.runtime.store_tables import METADATA
-from stripscan.runtime.store_types import TEXT, WHOLE
-
-ALARM: Final = sa.Table(
-    "alarm",
-    METADATA,
-    sa.Column("number", WHOLE, primary_key=True, autoincrement=False),
-    sa.Column("kind", TEXT, nullable=False),
-    sa.Column("coil", TEXT),
-    sa.Column("reason", TEXT, nullable=False),
-    sa.Column("count", WHOLE, nullable=False),
-    sa.Column("raised_at", TEXT, nullable=False),
-    sa.Column("cleared_at", TEXT),
-    sa.Column("acknowledged_at", TEXT),
-    sa.Column("acknowledged_by", TEXT),
-    sqlite_strict=True,
-)
+from stripscan.runtime.store_statements import Upserts
+from stripscan.runtime.store_tables import ALARM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +52,7 @@ class AlarmTable:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._upserts = Upserts(database.connection)
 
     def last_number(self) -> int:
         """Return the highest number, 0 without an alarm."""
@@ -83,13 +69,12 @@ class AlarmTable:
 
     def put(self, record: AlarmRecord) -> None:
         """Add an alarm, or replace the one of the same number."""
-        self._run(sa.delete(ALARM).where(ALARM.c.number == record.number))
-        self._run(sa.insert(ALARM).values(asdict(record)))
+        with self._database.errors():
+            self._upserts.put(ALARM, asdict(record), key=("number",))
 
     def _records(self, statement: sa.Executable) -> list[AlarmRecord]:
         return [AlarmRecord(**row._mapping) for row in self._run(statement)]
 
-    def _run(self, statement: sa.Executable) -> Sequence[sa.Row[tuple[object, ...]]]:
+    def _run(self, statement: sa.Executable) -> Sequence[Any]:
         with self._database.errors():
-            result = self._database.connection.execute(statement)
-            return result.all() if result.returns_rows else ()
+            return self._database.connection.execute(statement).all()

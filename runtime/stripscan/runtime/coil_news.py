@@ -240,4 +240,3 @@ def _gap(gap: CoverageInterval) -> CoverageGap:
             "reason": gap.reason,
         }
     )
-

@@ -11,12 +11,14 @@ from stripscan.contract.coverage import CoverageInterval, CoverageStatus, append
 from stripscan.contract.defect import DefectPhase
 from stripscan.contract.roll_repeat import RollRepeat
 from stripscan.runtime.bands import Span
+from stripscan.runtime.coil_news import CoilNews
 from stripscan.runtime.coil_switch import CoilChange, PlannedCoil
 from stripscan.runtime.conditioning.flat_field import FlatField
 from stripscan.runtime.grading import grade_ended
 from stripscan.runtime.inspector import CoilInspector, Outcome, classes_of, rest_of_coil
 from stripscan.runtime.latency import StageLatency, deadline_ms
 from stripscan.runtime.line_figures import LineFigures
+from stripscan.runtime.news import News
 from stripscan.runtime.rolls import RollWatch
 from stripscan.runtime.rules.judge import SeverityJudge
 from stripscan.runtime.rules.load import Rules
@@ -61,6 +63,7 @@ class CoilRun:
         model: What inspects it.
         rules: Severity while it runs, and its grade at the end.
         store: Where everything goes.
+        news: Who is told of it.
         width_px: Width of the camera's image.
         flat_field: Gain and offset of the camera's columns, if they were learned.
         trust: Judges the camera's blocks.
@@ -79,6 +82,7 @@ class CoilRun:
         model: LoadedModel,
         rules: Rules,
         store: Store,
+        news: News,
         width_px: int,
         flat_field: FlatField | None,
         trust: BlockTrust,
@@ -114,7 +118,12 @@ class CoilRun:
         self._latency = StageLatency(deadline_ms(self._inspector.core_lines, station.camera))
         self._ledger: list[CoverageInterval] = []
         self._started = time.monotonic()
-        store.start_coil(self._record(model))
+        self._desk = news
+        self._news = CoilNews(news, coil.id, surface=station.camera.surface, classes=self._classes)
+        with news.transaction():
+            store.start_coil(self._record(model))
+            bundle = model.bundle
+            self._news.started(coil, bundle=bundle.manifest.name, bundle_digest=bundle.digest)
 
     @property
     def plan(self) -> PlannedCoil:
@@ -202,17 +211,21 @@ class CoilRun:
 
     def _keep(self, outcome: Outcome) -> None:
         repeats = self._rolls.push(outcome.changes.defects, settled_m=outcome.settled_m)
-        with self._store.transaction():
+        with self._desk.transaction():
             for gone, into in outcome.changes.merged:
                 self._store.merge_defect(self._coil, gone, into)
+                self._news.merged(gone, into)
             for defect in outcome.changes.defects:
-                self._store.put_defect(self._judge.so_far(defect))
+                judged = self._judge.so_far(defect)
+                self._store.put_defect(judged)
+                self._news.defect(judged)
             for number, runs in outcome.changes.runs:
                 self._store.add_runs(self._coil, number, runs)
             for number, picture in outcome.pictures:
                 self._store.put_picture(self._coil, number, picture)
             for repeat in repeats:
                 self._store.put_roll_repeat(repeat)
+                self._news.repeat(repeat)
             ledger = self._cover(*outcome.coverage)
         self._ledger = ledger
         self._figures.keep(outcome)
@@ -222,24 +235,28 @@ class CoilRun:
         """Store intervals and return the end of the ledger, valid once they are committed."""
         ledger = self._ledger
         for interval in intervals:
+            self._news.covered(interval)
             ledger = append_interval(ledger[-1:], interval)
             self._store.put_coverage(self._coil, ledger[-1])
         return ledger
 
     def _close(self, status: CoilStatus, tail: CoilChange | None) -> None:
         rest = tuple(self._not_inspected(tail))
-        with self._store.transaction():
+        with self._desk.transaction():
             ledger = self._cover(*rest)
             for repeat in self._rolls.finish():
                 self._store.put_roll_repeat(repeat)
+                self._news.repeat(repeat)
+            length_m = ledger[-1].along_end_m if ledger else 0.0
             self._store.finish_coil(
                 self._coil,
                 ended_at=_now(),
                 status=status,
-                length_m=ledger[-1].along_end_m if ledger else 0.0,
+                length_m=length_m,
                 stats=self._stats(),
             )
-            grade_ended(self._store, self._coil, self._rules)
+            self._news.ended(status, length_m)
+            self._news.graded(grade_ended(self._store, self._coil, self._rules))
         self._figures.cover(rest)
         self._figures.coils[status] += 1
 

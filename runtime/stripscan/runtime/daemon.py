@@ -30,6 +30,7 @@ from stripscan.runtime.station_model import (
 from stripscan.runtime.store import Store
 from stripscan.runtime.supervision import Supervisor
 from stripscan.runtime.systemd import Notifier
+from stripscan.runtime.telling import station_news, telling
 
 __all__ = [
     "Progress",
@@ -125,7 +126,10 @@ def _warmed_up(
     opened = open_lines(station)
     shutdown.on_request(opened.stop)
     store = stack.enter_context(Store.open(station.store.path))
-    recover_coils(store, rules)
+    news = station_news(station, store)
+    news.turn(supervisor.state)
+    recover_coils(store, rules, news)
+    stack.enter_context(telling(station, news, orders=orders, supervisor=supervisor))
     source = stack.enter_context(opened)
     tile_grid(station, bundle.manifest, width_px=source.width_px)
     line = Line(
@@ -139,6 +143,7 @@ def _warmed_up(
         supervisor=supervisor,
         reload=hangup.taken,
         on_progress=on_progress,
+        news=news,
     )
     shutdown.on_request(line.stop)
     if station.coil.control == "commands":

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from stripscan.contract.block import Block, LineRange
-from stripscan.contract.errors import StripscanError
+from stripscan.contract.errors import CameraLost, StripscanError
 from stripscan.runtime.acquire import acquire
+from stripscan.runtime.alarms import AlarmKind
 from stripscan.runtime.bands import Span
 from stripscan.runtime.block_feed import BlockFeed
 from stripscan.runtime.coil_run import CoilRun, Progress
@@ -17,6 +18,7 @@ from stripscan.runtime.conditioning.flat_field import FlatField
 from stripscan.runtime.grading import station_rules
 from stripscan.runtime.line_state import LineState
 from stripscan.runtime.model_keeper import ModelKeeper
+from stripscan.runtime.news import News
 from stripscan.runtime.order_book import OrderBook
 from stripscan.runtime.rules.load import Rules
 from stripscan.runtime.sources import FrameSource
@@ -31,6 +33,9 @@ logger = logging.getLogger(__name__)
 
 _TURN_S = 0.2
 """How long the loop waits for a block before it looks for anything else to do."""
+
+_LOOK_S = 1.0
+"""From one look at the camera's counts to the next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +67,7 @@ class Line:
         supervisor: Who is told what happens.
         reload: Whether somebody has asked since the last call to read the rules again.
         on_progress: Called after each band.
+        news: Who is told what is found; nobody where None.
     """
 
     def __init__(
@@ -77,8 +83,10 @@ class Line:
         supervisor: Supervisor,
         reload: Callable[[], bool],
         on_progress: Callable[[Progress], None],
+        news: News | None = None,
     ) -> None:
         self._station = station
+        self._news = news or News(store, station.name)
         self._source = source
         self._store = store
         self._models = models
@@ -97,6 +105,7 @@ class Line:
         self._coil = ""
         self._coils = 0
         self._idle_lines = 0
+        self._look_s = 0.0
         self._stopped = False
 
     def _show_what_inspects(self) -> None:
@@ -133,6 +142,7 @@ class Line:
             self._settle()
             self._pass_over(self._switch.passed_lines)
             self._end("interrupted" if self._stopped else "complete")
+            self._tell()
         except BaseException as error:
             self._acquisition.stop()
             self._fail(error)
@@ -148,7 +158,15 @@ class Line:
         else:
             self._supervisor.trouble = self._models.trouble
             self._supervisor.review()
+        self._tell()
         self._supervisor.beat("waiting for lines")
+
+    def _tell(self) -> None:
+        supervisor = self._supervisor
+        self._news.turn(supervisor.state, supervisor.reason, trouble=supervisor.trouble)
+        if time.monotonic() > self._look_s:
+            self._news.cameras(self._counted().get("reconnects", 0))
+            self._look_s = time.monotonic() + _LOOK_S
 
     def _turn(self, block: Block | None) -> None:
         if self._reload():
@@ -228,6 +246,7 @@ class Line:
             model=self._models.model,
             rules=self._rules,
             store=self._store,
+            news=self._news,
             width_px=self._source.width_px,
             flat_field=self._flat_field,
             trust=self._trust,
@@ -260,6 +279,9 @@ class Line:
     def _fail(self, error: BaseException) -> None:
         if isinstance(error, StripscanError):
             logger.error("coil failed", extra={"coil": self._coil, "reason": str(error)})
+        if isinstance(error, CameraLost):
+            with self._news.transaction():
+                self._news.alert(AlarmKind.CAMERA, str(error), coil=self._coil or None)
         self._end("failed")
 
     def _pass_over(self, lines: int) -> None:

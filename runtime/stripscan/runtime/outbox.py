@@ -20,6 +20,9 @@ logger = logging.getLogger(__name__)
 CLEAR_ROWS: Final = 2000
 """Most events that one commit clears: it must not hold up the inspection."""
 
+_SCOPES: Final = 4
+"""Coils whose last number is remembered; of others it is read again."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
@@ -72,6 +75,8 @@ class Outbox:
             tables.put_cursor(sink, position)
         self._told = dict(self._written)
         self._bytes = tables.total_bytes()
+        self._counted: dict[str, int] = {}  # last numbers by scope, as they are committed
+        self._counting: dict[str, int] = {}
 
     @property
     def sinks(self) -> tuple[str, ...]:
@@ -103,22 +108,22 @@ class Outbox:
 
     def append(self, drafts: Sequence[Draft], now: datetime) -> int:
         """Write events in the transaction that is open, and return their size in bytes."""
-        if not self._written or not drafts:
+        self._counting = dict(self._counted)
+        if not self._written:
             return 0
-        last = self._tables.sequences({draft.coil or "" for draft in drafts})
-        rows = []
+        size = 0
         for draft in drafts:
-            scope = draft.coil or ""
-            last[scope] += 1
-            self._end += 1  # a gap, where the transaction fails, does no harm
-            rows.append(self._row(draft, last[scope], now))
-        self._tables.put_sequences(last)
-        self._tables.insert(rows)
-        return sum(row.bytes for row in rows)
+            row = self._row(draft, self._next_of(draft.coil or ""), now)
+            self._tables.insert(row)
+            size += row.bytes
+        for scope in {draft.coil or "" for draft in drafts}:
+            self._tables.put_sequence(scope, self._counting[scope])
+        return size
 
     def appended(self, size: int) -> None:
         """Count events once they are committed."""
         self._bytes += size
+        self._counted = dict(list(self._counting.items())[-_SCOPES:])
 
     def is_ahead(self) -> bool:
         """Return whether sinks have told what is not written yet."""
@@ -147,9 +152,16 @@ class Outbox:
         self._bytes -= self._tables.clear(min(told.values()), limit=CLEAR_ROWS)
         return [f"{each.sink}: {each.reason}" for each in parked]
 
+    def _next_of(self, scope: str) -> int:
+        last = self._counting.get(scope)
+        number = (self._tables.sequence(scope) if last is None else last) + 1
+        self._counting[scope] = number
+        return number
+
     def _row(self, draft: Draft, sequence: int, now: datetime) -> Row:
         # A random id, not one made of coil and number: a store that was lost starts to count anew.
         event_id = str(uuid.uuid4())
+        self._end += 1  # a gap, where the transaction fails, does no harm
         given: Mapping[str, object] = {
             "id": event_id,
             "source": source_of(self._station),

@@ -1,50 +1,18 @@
 """The tables of events on their way, and what is asked of them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
-from stripscan.runtime.store_tables import METADATA
-from stripscan.runtime.store_types import TEXT, WHOLE
-
-OUTBOX: Final = sa.Table(
-    "outbox",
-    METADATA,
-    sa.Column("position", WHOLE, primary_key=True, autoincrement=False),
-    sa.Column("id", TEXT, nullable=False),
-    sa.Column("kind", TEXT, nullable=False),
-    sa.Column("event", TEXT, nullable=False),
-    sa.Column("bytes", WHOLE, nullable=False),
-    sqlite_strict=True,
-)
-
-CURSOR: Final = sa.Table(
-    "outbox_cursor",
-    METADATA,
-    sa.Column("sink", TEXT, primary_key=True),
-    sa.Column("position", WHOLE, nullable=False),
-    sqlite_strict=True,
-)
-
-PARKED: Final = sa.Table(
-    "outbox_parked",
-    METADATA,
-    sa.Column("sink", TEXT, primary_key=True),
-    sa.Column("position", WHOLE, primary_key=True, autoincrement=False),
-    sa.Column("event", TEXT, nullable=False),
-    sa.Column("reason", TEXT, nullable=False),
-    sqlite_strict=True,
-)
-
-SEQUENCE: Final = sa.Table(
-    "event_sequence",
-    METADATA,
-    sa.Column("scope", TEXT, primary_key=True),
-    sa.Column("last", WHOLE, nullable=False),
-    sqlite_strict=True,
+from stripscan.runtime.store_statements import Upserts
+from stripscan.runtime.store_tables import (
+    EVENT_SEQUENCE,
+    OUTBOX,
+    OUTBOX_CURSOR,
+    OUTBOX_PARKED,
 )
 
 
@@ -92,16 +60,17 @@ class OutboxTables:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._upserts = Upserts(database.connection)
 
     def cursors(self) -> dict[str, int]:
         """Return the position up to which each sink has all events."""
-        rows = self._run(sa.select(CURSOR.c.sink, CURSOR.c.position))
+        rows = self._run(sa.select(OUTBOX_CURSOR.c.sink, OUTBOX_CURSOR.c.position))
         return {row.sink: row.position for row in rows}
 
     def end(self) -> int:
         """Return the highest position that was ever given away."""
         # What is cleared is with all sinks, so a cursor is at least there.
-        highest = (sa.func.max(table.c.position) for table in (OUTBOX, CURSOR))
+        highest = (sa.func.max(table.c.position) for table in (OUTBOX, OUTBOX_CURSOR))
         return max(self._run(sa.select(each))[0][0] or 0 for each in highest)
 
     def total_bytes(self) -> int:
@@ -124,44 +93,43 @@ class OutboxTables:
 
     def put_cursor(self, sink: str, position: int) -> None:
         """Write how far a sink is."""
-        self.forget(sink)
-        self._run(sa.insert(CURSOR).values(sink=sink, position=position))
+        self._put(OUTBOX_CURSOR, {"sink": sink, "position": position}, "sink")
 
     def forget(self, sink: str) -> None:
         """Remove the cursor of a sink."""
-        self._run(sa.delete(CURSOR).where(CURSOR.c.sink == sink))
+        self._run(sa.delete(OUTBOX_CURSOR).where(OUTBOX_CURSOR.c.sink == sink))
 
-    def sequences(self, scopes: Collection[str]) -> dict[str, int]:
-        """Return the last number of each scope, 0 of one that is new."""
-        found = self._run(sa.select(SEQUENCE).where(SEQUENCE.c.scope.in_(sorted(scopes))))
-        return dict.fromkeys(scopes, 0) | {row.scope: row.last for row in found}
+    def sequence(self, scope: str) -> int:
+        """Return the last number of a scope, 0 of one that is new."""
+        rows = self._run(sa.select(EVENT_SEQUENCE.c.last).where(EVENT_SEQUENCE.c.scope == scope))
+        return int(rows[0][0]) if rows else 0
 
-    def put_sequences(self, last: Mapping[str, int]) -> None:
-        """Write the last number of scopes."""
-        self._run(sa.delete(SEQUENCE).where(SEQUENCE.c.scope.in_(sorted(last))))
-        self._run(sa.insert(SEQUENCE), [{"scope": s, "last": n} for s, n in last.items()])
+    def put_sequence(self, scope: str, last: int) -> None:
+        """Write the last number of a scope."""
+        self._put(EVENT_SEQUENCE, {"scope": scope, "last": last}, "scope")
 
-    def insert(self, rows: Sequence[Row]) -> None:
-        """Add events."""
-        values = [
-            {"position": r.position, "id": r.id, "kind": r.kind, "event": r.text, "bytes": r.bytes}
-            for r in rows
-        ]
-        self._run(sa.insert(OUTBOX), values)
+    def insert(self, row: Row) -> None:
+        """Add an event."""
+        values = {
+            "position": row.position,
+            "id": row.id,
+            "kind": row.kind,
+            "event": row.text,
+            "bytes": row.bytes,
+        }
+        self._put(OUTBOX, values)
 
     def park(self, sink: str, position: int, reason: str) -> None:
         """Keep an event that a sink does not take."""
-        values = sa.select(
-            sa.literal(sink), OUTBOX.c.position, OUTBOX.c.event, sa.literal(reason)
-        ).where(OUTBOX.c.position == position)
-        self._run(sa.delete(PARKED).where(PARKED.c.sink == sink, PARKED.c.position == position))
-        self._run(
-            sa.insert(PARKED).from_select([PARKED.c[name] for name in PARKED.c.keys()], values)
-        )
+        for row in self.after(position - 1, 1):
+            values = {"sink": sink, "position": row.position, "event": row.text, "reason": reason}
+            self._put(OUTBOX_PARKED, values, "sink", "position")
 
     def parked(self) -> list[tuple[str, str, str]]:
         """Return sink, event and reason of what was set aside."""
-        rows = self._run(sa.select(PARKED).order_by(PARKED.c.sink, PARKED.c.position))
+        rows = self._run(
+            sa.select(OUTBOX_PARKED).order_by(OUTBOX_PARKED.c.sink, OUTBOX_PARKED.c.position)
+        )
         return [(row.sink, row.event, row.reason) for row in rows]
 
     def clear(self, position: int, *, limit: int) -> int:
@@ -182,9 +150,11 @@ class OutboxTables:
         )
         return sum(row.bytes for row in rows)
 
-    def _run(
-        self, statement: sa.Executable, values: Sequence[Mapping[str, object]] | None = None
-    ) -> Sequence[sa.Row[tuple[object, ...]]]:
+    def _run(self, statement: sa.Executable) -> Sequence[Any]:
         with self._database.errors():
-            result = self._database.connection.execute(statement, values)
+            result = self._database.connection.execute(statement)
             return result.all() if result.returns_rows else ()
+
+    def _put(self, table: sa.Table, values: Mapping[str, object], *key: str) -> None:
+        with self._database.errors():
+            self._upserts.put(table, values, key=key)

@@ -13,6 +13,14 @@ from stripscan.runtime.engines.triton_wire import TritonServer
 from stripscan.runtime.section import RelPath, Section, unit
 from stripscan.runtime.station_control import CoilSection, ControlSection
 from stripscan.runtime.station_encoder import EncoderSection
+from stripscan.runtime.station_events import (
+    AlarmSection,
+    ModbusSection,
+    MqttSection,
+    OutboxSection,
+    WebhookSection,
+    below_folder,
+)
 from stripscan.runtime.station_genicam import GenicamSource
 from stripscan.runtime.station_pipeline import PipelineSection
 from stripscan.runtime.station_rolls import RollRepeatSection, RollSection
@@ -225,6 +233,11 @@ class Station(Section):
     roll: tuple[RollSection, ...] = Field(default=(), strict=False)
     roll_repeat: RollRepeatSection = RollRepeatSection()
     control: ControlSection | None = None
+    alarm: AlarmSection = AlarmSection()
+    outbox: OutboxSection = OutboxSection()
+    mqtt: MqttSection | None = None
+    modbus: ModbusSection | None = None
+    webhook: WebhookSection | None = None
 
     @model_validator(mode="after")
     def _commands_need_a_live_source(self) -> "Station":
@@ -340,5 +353,7 @@ def _with_absolute_paths(station: Station, folder: Path) -> Station:
         "camera": camera,
         "rules": rules,
         "control": control,
+        "mqtt": below_folder(station.mqtt, folder),
+        "webhook": below_folder(station.webhook, folder),
     }
     return station.model_copy(update=parts)

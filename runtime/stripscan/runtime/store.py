@@ -114,6 +114,11 @@ class Store:
     ) -> None:
         self.close()
 
+    @property
+    def database(self) -> Backend:
+        """What is under the store, for the tables of other modules."""
+        return self._backend
+
     def close(self) -> None:
         """Close the store; twice does no harm."""
         with self._backend.errors():

@@ -20,6 +20,7 @@ from stripscan.runtime.line import RunResult
 from stripscan.runtime.sources import open_source
 from stripscan.runtime.station import Station, load_station
 from stripscan.runtime.store import Store
+from stripscan.runtime.telling import station_sinks
 from stripscan.terminal.console import messages, results, say
 from stripscan.terminal.logs import configure_logging
 
@@ -75,6 +76,7 @@ def _checked(station: Station) -> str:
             station_flat_field(station, width_px=source.width_px)
     if station.control:
         read_token(station.control.token_file)
+    station_sinks(station)
     path, coil = station.store.path, station.coil.id
     if path.exists():
         with Store.open(path, readonly=True) as store:

@@ -82,7 +82,7 @@ class Level2Desk:
             ) from error
         if abs(age_s) > MAX_AGE_S:
             raise CommandError(
-                f"it was sent {age_s:.0f} s ago by its own time, and {MAX_AGE_S:.0f} s are allowed: "
+                f"it was sent {age_s:.0f} s ago by its own time, {MAX_AGE_S:.0f} s are allowed: "
                 "send it when the coil changes, and set both clocks by one server"
             )
 

@@ -158,9 +158,7 @@ class MqttSink:
         if link is None:
             return
         if link.client.is_connected():
-            farewell = link.client.publish(
-                f"{self._base}/available", OFFLINE, qos=1, retain=True
-            )
+            farewell = link.client.publish(f"{self._base}/available", OFFLINE, qos=1, retain=True)
             with link.said:
                 link.said.wait_for(lambda: farewell.mid in link.acknowledged or link.lost, 1.0)
         link.client.disconnect()
@@ -218,9 +216,7 @@ class MqttSink:
         properties = message.properties
         sent = dict(getattr(properties, "UserProperty", ())).get("time")
         command = message.topic.removeprefix(f"{self._base}/command/")
-        answer = self._desk.answer(
-            command, message.payload, retained=message.retain, sent_at=sent
-        )
+        answer = self._desk.answer(command, message.payload, retained=message.retain, sent_at=sent)
         log = logger.info if answer["ok"] else logger.warning
         log("command", extra={"command": command, "by": "mqtt", **answer})
         topic = getattr(properties, "ResponseTopic", "")

@@ -1,0 +1,104 @@
+"""Who is told what a station finds: its sinks and its PLC, as the station file says.
+
+What a station does not use is not imported.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+
+from stripscan.runtime.control.level2 import Level2Desk
+from stripscan.runtime.news import News
+from stripscan.runtime.order_book import OrderBook
+from stripscan.runtime.outbox_tables import OutboxTables
+from stripscan.runtime.sinks.base import Sink
+from stripscan.runtime.sinks.runner import SinkRunner
+from stripscan.runtime.station import Station
+from stripscan.runtime.store import Store
+from stripscan.runtime.supervision import Supervisor
+
+
+def sink_names(station: Station) -> tuple[str, ...]:
+    """Return the sinks that a station file names."""
+    named = {"mqtt": station.mqtt, "webhook": station.webhook}
+    return tuple(name for name, section in named.items() if section is not None)
+
+
+def station_news(station: Station, store: Store) -> News:
+    """Return what collects the events of a station.
+
+    Raises:
+        StoreError: The store cannot be read or written.
+    """
+    return News(
+        store,
+        station.name,
+        sinks=sink_names(station),
+        alarm=station.alarm,
+        outbox=station.outbox,
+    )
+
+
+def station_sinks(station: Station, desk: Level2Desk | None = None) -> list[Sink]:
+    """Return the sinks of a station, not connected yet.
+
+    Args:
+        station: What it names.
+        desk: Who answers commands.
+
+    Raises:
+        ConfigError: A secret, certificate or key cannot be read.
+    """
+    sinks: list[Sink] = []
+    if station.mqtt is not None:
+        from stripscan.runtime.sinks.mqtt import MqttSink  # noqa: PLC0415
+
+        sinks.append(MqttSink(station.name, station.mqtt, desk if station.mqtt.commands else None))
+    if station.webhook is not None:
+        from stripscan.runtime.sinks.webhook import WebhookSink  # noqa: PLC0415
+
+        sinks.append(WebhookSink(station.webhook))
+    return sinks
+
+
+@contextmanager
+def telling(
+    station: Station, news: News, *, orders: OrderBook, supervisor: Supervisor
+) -> Iterator[None]:
+    """Tell whoever is to be told, until the block ends.
+
+    Args:
+        station: Who that is.
+        news: What is told; closed at the end.
+        orders: Where coil changes go.
+        supervisor: What a PLC is shown.
+
+    Raises:
+        ConfigError: A secret cannot be read, or the PLC's address is taken.
+    """
+    sinks = station_sinks(station, Level2Desk(orders, news.alarms))
+    with ExitStack() as stack:
+        stack.callback(news.close)
+        if station.modbus is not None:
+            from stripscan.runtime.plc.registers import RegisterMap  # noqa: PLC0415
+            from stripscan.runtime.plc.server import PlcServer  # noqa: PLC0415
+
+            shown = RegisterMap(supervisor, news)
+            stack.enter_context(PlcServer(station.modbus.listen_at, shown))
+        for sink in sinks:
+            runner = SinkRunner(
+                sink, outbox=news.outbox, bell=news.bell, reading=reading(station.store.path)
+            )
+            stack.enter_context(runner)
+        yield
+
+
+def reading(where: Path | str) -> Callable[[], AbstractContextManager[OutboxTables]]:
+    """Return what opens the events of a store to be read in another thread."""
+
+    @contextmanager
+    def tables() -> Iterator[OutboxTables]:
+        with Store.open(where, readonly=True) as store:
+            yield OutboxTables(store.database)
+
+    return tables
