@@ -35,10 +35,11 @@ format: $(DEV)/$(READY) ## Apply the style
 docs: $(DOCS)/$(READY) ## Build the documentation into site/
 	$(DOCS)/bin/mkdocs build --strict
 
-bench: $(LEAN)/$(READY) ## Measure the chain, the engines and the conditioning on this machine
+bench: $(LEAN)/$(READY) ## Measure the chain, the engines, the conditioning and the gate on this machine
 	$(LEAN)/bin/python benchmarks/chain.py
 	$(LEAN)/bin/python benchmarks/engines.py
 	$(LEAN)/bin/python benchmarks/conditioning.py
+	$(LEAN)/bin/python benchmarks/gate.py
 
 bundle: $(DEV)/$(READY) ## Train the default bundle again: make bundle DATA=/path/to/neu
 	@test -n "$(DATA)" || { \
@@ -55,6 +56,10 @@ bundle: $(DEV)/$(READY) ## Train the default bundle again: make bundle DATA=/pat
 	    --set false_alarms_per_m2=1.4 --out $(BUNDLE_RUN)
 	$(DEV)/bin/stripscan export $(BUNDLE_RUN)/checkpoint.safetensors --data "$(DATA)" \
 	    --split $(BUNDLE_RUN)-split.json --name neu-strip-small --precision fp32,fp16,int8 \
+	    --out $(BUNDLE_RUN).zip
+	$(DEV)/bin/stripscan train-gate $(BUNDLE_RUN)/checkpoint.safetensors --data "$(DATA)" \
+	    --split $(BUNDLE_RUN)-split.json --out $(BUNDLE_RUN)-gate
+	$(DEV)/bin/stripscan bundle add-gate $(BUNDLE_RUN).zip $(BUNDLE_RUN)-gate/gate.safetensors \
 	    --out runtime/stripscan/models/neu-strip-small.zip
 
 clean: ## Remove what the other targets wrote, but not the environments

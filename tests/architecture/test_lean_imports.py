@@ -19,6 +19,7 @@ HEAVY = {
     "openvino", "pycuda", "tensorrt",  # of the extras openvino and gpu, the same
     "gi",  # of the extra camera, imported when a camera is looked for
     "grpc", "tritonclient",  # of the extra triton, imported when its engine is made
+    "argon2", "fastapi", "uvicorn",  # of the extra web, imported when a page is served
 }
 
 class Blocker:
@@ -38,6 +39,8 @@ for name in sys.argv[1:]:
 
 def lean_modules() -> list[str]:
     relative = [path.relative_to(LEAN.parent).with_suffix("") for path in LEAN.rglob("*.py")]
+    # The page itself is what the extra web brings; its commands are in the lean install.
+    relative = [path for path in relative if path.parts[1:3] != ("runtime", "web")]
     return sorted(".".join(path.parts).removesuffix(".__init__") for path in relative)
 
 

@@ -56,10 +56,18 @@ def without_logits(model: onnx.ModelProto) -> onnx.ModelProto:
     kept = [output for output in shipped.graph.output if output.name != LOGITS]
     del shipped.graph.output[:]
     shipped.graph.output.extend(kept)
-    for node in shipped.graph.node:  # traces of the exporter: source lines of this machine
+    shipped = plain(shipped)
+    onnx.checker.check_model(shipped, full_check=True)
+    return shipped
+
+
+def plain(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the model without the traces of the exporter: source lines of this machine."""
+    shipped = onnx.ModelProto()
+    shipped.CopyFrom(model)
+    for node in shipped.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
     del shipped.metadata_props[:]
     del shipped.graph.metadata_props[:]
-    onnx.checker.check_model(shipped, full_check=True)
     return shipped

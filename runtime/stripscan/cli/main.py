@@ -7,6 +7,7 @@ import typer
 
 from stripscan.cli.evaluate import evaluate_command
 from stripscan.export.command import export
+from stripscan.export.gate_command import add_gate
 from stripscan.runtime.commands.bundle import bundle
 from stripscan.runtime.commands.cameras import cameras
 from stripscan.runtime.commands.coil import coil
@@ -19,10 +20,14 @@ from stripscan.runtime.commands.predict import predict
 from stripscan.runtime.commands.regrade import regrade
 from stripscan.runtime.commands.report import report
 from stripscan.runtime.commands.run import run
+from stripscan.runtime.commands.serve import serve
 from stripscan.runtime.commands.simulate import simulate
+from stripscan.runtime.commands.store import store
+from stripscan.runtime.commands.users import users
 from stripscan.terminal.errors import guard
 from stripscan.train.commands.data import data
 from stripscan.train.commands.train import train
+from stripscan.train.commands.train_gate import train_gate
 
 app = typer.Typer(
     name="stripscan",
@@ -33,18 +38,23 @@ app = typer.Typer(
 )
 app.add_typer(data, name="data")
 app.command()(train)
+app.command()(train_gate)
 app.command(name="eval")(evaluate_command)
 app.command()(predict)
 app.command()(inspect)
+bundle.command(name="add-gate")(add_gate)
 app.add_typer(bundle, name="bundle")
 app.command()(export)
 app.command()(run)
 app.add_typer(coil, name="coil")
+app.command()(serve)
+app.add_typer(users, name="users")
 app.add_typer(flat_field, name="flat-field")
 app.command()(cameras)
 app.command()(simulate)
 app.command()(report)
 app.command()(regrade)
+app.add_typer(store, name="store")
 app.command()(doctor)
 app.command()(plan)
 app.command()(demo)

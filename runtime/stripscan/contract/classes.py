@@ -1,9 +1,12 @@
 """The six defect classes of hot-rolled strip, in the order of their ids."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 Severity = Literal["minor", "major", "critical"]
+
+SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "major", "minor")
+"""From the worst."""
 
 BACKGROUND = 0
 """Class id of metal without a defect."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from stripscan.contract.block import LineRange
 
@@ -13,6 +14,10 @@ class CoverageStatus(StrEnum):
     DEGRADED = "degraded"  # inspected with less than the full chain
     DROPPED = "dropped"  # seen by the camera, or lost on the way, and not inspected
     UNKNOWN = "unknown"  # nothing trustworthy was measured
+
+
+SEEN: Final = (CoverageStatus.INSPECTED, CoverageStatus.DEGRADED)
+"""What is known of lines that show metal to be trusted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

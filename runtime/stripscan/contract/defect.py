@@ -18,7 +18,8 @@ class Defect:
     """One physical defect, however many tiles and blocks it touches.
 
     Along is measured from the coil's head, across from the strip's left edge as seen in travel
-    direction. Pixels are not square: the pitch along follows the encoder.
+    direction from above, on both surfaces. Pixels are not square: the pitch along follows the
+    encoder.
 
     Attributes:
         coil: Coil that it lies on.
@@ -39,9 +40,10 @@ class Defect:
         edge_right_mm: Distance to the strip's right edge in mm.
         first_line: First line of the mask.
         last_line: Last line of the mask, inclusive.
-        first_px: First camera column of the mask.
-        last_px: Last camera column of the mask, inclusive.
+        first_px: First column of the mask in the surface's picture: the camera's, if there is one.
+        last_px: Last column of the mask, inclusive.
         area_px: Pixels in the mask.
+        surface: Side of the strip, ``"top"`` or ``"bottom"``.
     """
 
     coil: str
@@ -65,3 +67,4 @@ class Defect:
     first_px: int
     last_px: int
     area_px: int
+    surface: str = "top"

@@ -18,5 +18,13 @@ SCORE: Final = "score"
 For background it is the confidence that there is no defect.
 """
 
+MARKS: Final = "marks"
+"""Output of a gate, uint8 ``[N, h, w]``: 1 where a cell could hold a defect, else 0.
+
+Its input is ``IMAGE``, uint8 ``[N, 2, H, W]``: mean and roughness of four by four pixels, as of
+``stripscan.dataset.reduction``. A cell has ``cell_px / 4`` of these on a side. Number, height and
+width are free, the latter two whole cells.
+"""
+
 SIZE_MULTIPLE_PX: Final = 32
 """Height and width of the input must be multiples of this, in pixels."""

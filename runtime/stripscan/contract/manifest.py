@@ -10,19 +10,21 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
 from stripscan.contract.classes import Severity
 from stripscan.contract.graph import SIZE_MULTIPLE_PX
-from stripscan.contract.paths import NAME_PATTERN, check_distinct, safe_name
+from stripscan.contract.manifest_gate import GateDraft, GateEntry
+from stripscan.contract.manifest_record import (
+    Count,
+    FileName,
+    Fraction,
+    Magnitude,
+    Record,
+    Sha256,
+    Text,
+)
+from stripscan.contract.paths import check_distinct
 
 SCHEMA_VERSION: Final = 1
 MANIFEST_NAME: Final = "manifest.json"
@@ -37,23 +39,9 @@ def _utc(moment: AwareDatetime) -> AwareDatetime:
 
 
 UtcTime = Annotated[AwareDatetime, AfterValidator(_utc)]
-Text = Annotated[str, Field(min_length=1)]
-Count = Annotated[int, Field(ge=0)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Magnitude = Annotated[float, Field(ge=0)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-FileName = Annotated[
-    str,
-    AfterValidator(safe_name),
-    WithJsonSchema({"type": "string", "pattern": NAME_PATTERN, "maxLength": 240}),
-]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class ClassEntry(_Record):
+class ClassEntry(Record):
     """One class of the model; the fields are those of ``contract.classes.DefectClass``."""
 
     id: Annotated[int, Field(ge=1, le=255)]
@@ -63,7 +51,7 @@ class ClassEntry(_Record):
     severity: Severity
 
 
-class InputSpec(_Record):
+class InputSpec(Record):
     """What the model is fed.
 
     Attributes:
@@ -91,7 +79,7 @@ class InputSpec(_Record):
         return self
 
 
-class ParityReport(_Record):
+class ParityReport(Record):
     """How close an exported model is to its checkpoint, on the same tiles.
 
     Attributes:
@@ -123,7 +111,7 @@ class ParityReport(_Record):
     seed: int
 
 
-class Calibration(_Record):
+class Calibration(Record):
     """The tiles that an int8 model's ranges were measured on.
 
     Attributes:
@@ -137,7 +125,7 @@ class Calibration(_Record):
     seed: int
 
 
-class VariantScores(_Record):
+class VariantScores(Record):
     """Headline figures of one variant on the test split; see ``Evaluation``.
 
     Attributes:
@@ -155,7 +143,7 @@ class VariantScores(_Record):
     n_images: Count
 
 
-class VariantDraft(_Record):
+class VariantDraft(Record):
     """One form of the model, before its file is written.
 
     Attributes:
@@ -183,7 +171,7 @@ class VariantDraft(_Record):
     kept_float: tuple[str, ...] = ()
 
 
-class FileRecord(_Record):
+class FileRecord(Record):
     """Size and hash of a file of the bundle."""
 
     sha256: Sha256
@@ -197,7 +185,7 @@ class Variant(VariantDraft):
     size_bytes: Count
 
 
-class DefectFigures(_Record):
+class DefectFigures(Record):
     """How many defects were found, and how many of those found are there.
 
     Attributes:
@@ -217,7 +205,7 @@ class DefectFigures(_Record):
     by_size_mm2: Mapping[str, Mapping[str, int | float | None]]
 
 
-class Evaluation(_Record):
+class Evaluation(Record):
     """Scores of the exported model on the test split, as ``stripscan.dataset`` computes them.
 
     A score is None where no image could give it, or where the bundle is older than the score.
@@ -253,7 +241,7 @@ class Evaluation(_Record):
     n_sources: Count | None = None
 
 
-class Provenance(_Record):
+class Provenance(Record):
     """Where the model comes from.
 
     Attributes:
@@ -275,7 +263,7 @@ class Provenance(_Record):
     command: str
 
 
-class Golden(_Record):
+class Golden(Record):
     """A frame with its expected mask.
 
     Attributes:
@@ -289,7 +277,7 @@ class Golden(_Record):
     min_agreement: Fraction
 
 
-class ManifestDraft(_Record):
+class ManifestDraft(Record):
     """A manifest before its files are written: what the exporter knows.
 
     Attributes:
@@ -305,6 +293,7 @@ class ManifestDraft(_Record):
         evaluation: Scores of the exported model, None where it was not evaluated.
         provenance: Where the model comes from.
         golden: Frames with expected masks.
+        gate: The judge before the segmenter, None where the bundle has none.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -319,6 +308,7 @@ class ManifestDraft(_Record):
     evaluation: Evaluation | None
     provenance: Provenance
     golden: tuple[Golden, ...] = ()
+    gate: GateDraft | None = None
 
     @model_validator(mode="after")
     def _check_classes(self) -> Self:
@@ -339,11 +329,13 @@ class Manifest(ManifestDraft):
         manifest_sha256: sha256 of ``manifest.json`` with these 64 digits set to 0, so that a
             damaged manifest is noticed.
         variants: Forms of the model with the size and hash of their files.
+        gate: The judge before the segmenter with the size and hash of its file.
         files: Every file of the bundle except ``manifest.json``, by name.
     """
 
     manifest_sha256: Sha256 = UNSEALED
     variants: Annotated[tuple[Variant, ...], Field(min_length=1)]
+    gate: GateEntry | None = None
     files: Mapping[FileName, FileRecord]
 
     @model_validator(mode="after")
@@ -355,14 +347,22 @@ class Manifest(ManifestDraft):
             if name not in self.files:
                 raise ValueError(f"the golden frame {name} is not among the files")
         for variant in self.variants:
-            record = self.files.get(variant.file)
-            if record is None:
-                raise ValueError(f"the model {variant.file} is not among the files")
-            if (record.sha256, record.size_bytes) != (variant.sha256, variant.size_bytes):
-                raise ValueError(f"variants and files disagree about {variant.file}")
+            self._check_file(variant, "variants")
             if variant.weights is not None and variant.weights not in self.files:
                 raise ValueError(f"the weights {variant.weights} are not among the files")
+        if self.gate is not None:
+            self._check_file(self.gate, "gate")
+            frames = {frame.image for frame in self.golden}
+            if foreign := sorted(set(self.gate.golden) - frames):
+                raise ValueError(f"the gate has marks of {foreign[0]}, which is no golden frame")
         return self
+
+    def _check_file(self, entry: Variant | GateEntry, part: str) -> None:
+        record = self.files.get(entry.file)
+        if record is None:
+            raise ValueError(f"the model {entry.file} is not among the files")
+        if (record.sha256, record.size_bytes) != (entry.sha256, entry.size_bytes):
+            raise ValueError(f"{part} and files disagree about {entry.file}")
 
 
 def _check_unique(what: str, values: Iterable[int | str]) -> None:

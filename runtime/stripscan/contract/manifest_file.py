@@ -17,6 +17,7 @@ from stripscan.contract.manifest import (
     ManifestDraft,
     Variant,
 )
+from stripscan.contract.manifest_gate import GateEntry
 
 
 def complete_manifest(draft: ManifestDraft, files: Mapping[str, FileRecord]) -> Manifest:
@@ -32,6 +33,10 @@ def complete_manifest(draft: ManifestDraft, files: Mapping[str, FileRecord]) -> 
         fields["variants"] = tuple(
             Variant(**{**dict(v), **dict(files[v.file])}) for v in draft.variants
         )
+        if draft.gate is not None:
+            if draft.gate.file not in files:
+                raise BundleError(f"the gate {draft.gate.file} is not among the files: add it")
+            fields["gate"] = GateEntry(**{**dict(draft.gate), **dict(files[draft.gate.file])})
         return Manifest(**fields, files=files)
     except ValidationError as error:
         raise BundleError(_explain(error)) from error

@@ -21,12 +21,16 @@ def runs_of(mask: NDArray[np.bool_] | NDArray[np.uint8], *, first_line: int = 0)
         >>> runs_of(np.array([[0, 1, 1, 0, 1]], np.uint8), first_line=7).tolist()
         [[7, 1, 3], [7, 4, 5]]
     """
-    padded = np.zeros((mask.shape[0], mask.shape[1] + 2), np.int8)
-    padded[:, 1:-1] = mask != 0
-    steps = np.diff(padded, axis=1)
-    start_line, start_px = np.nonzero(steps == 1)
-    _, stop_px = np.nonzero(steps == -1)
-    return np.stack([start_line + first_line, start_px, stop_px], axis=1).astype(np.int64)
+    lines, width = mask.shape
+    # One row of bits with a blank after each line and before the first: where it changes, a run
+    # starts or stops in turn. numpy looks through one row of bits many times as fast as through
+    # two dimensions of anything else.
+    bits = np.zeros(lines * (width + 1) + 1, np.bool_)
+    np.not_equal(mask, 0, out=bits[1:].reshape(lines, width + 1)[:, :width])
+    starts, stops = np.flatnonzero(bits[1:] != bits[:-1]).reshape(-1, 2).T
+    line, start_px = np.divmod(starts, width + 1)
+    runs = np.stack([line + first_line, start_px, stops - line * (width + 1)], axis=1)
+    return runs.astype(np.int64, copy=False)
 
 
 def mask_of(runs: Runs, *, first_line: int, lines: int, width: int) -> NDArray[np.uint8]:

@@ -29,7 +29,7 @@ class Acquisition:
     def __init__(self, source: FrameSource, pipeline: PipelineSection) -> None:
         self._source = source
         self._limit = pipeline.queue_blocks
-        self._drops = source.live and pipeline.overload == "drop-oldest"
+        self._drops = source.live and pipeline.drops
         self._queue: deque[Block] = deque()
         self._change = threading.Condition()
         self._ended = False
@@ -65,6 +65,11 @@ class Acquisition:
             self._thread.join(_JOIN_S)
         if self._error is not None:
             raise self._error
+
+    @property
+    def waiting_blocks(self) -> int:
+        """How many blocks wait."""
+        return len(self._queue)
 
     def stop(self) -> None:
         """Let the source end; blocks that have arrived are still yielded."""

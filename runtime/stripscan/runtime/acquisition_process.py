@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from stripscan.contract.block import Block
-from stripscan.contract.errors import CameraError, CameraLost, StripscanError
+from stripscan.contract.errors import CameraError, CameraLost, CameraTimeout, StripscanError
 from stripscan.runtime.acquisition_link import (
     AcquisitionChild,
     Counts,
@@ -165,7 +165,7 @@ class AcquisitionProcess:
 
     def _tell_to_start(self) -> None:
         if self._child is not None:
-            drops = self.live and self._station.pipeline.overload == "drop-oldest"
+            drops = self.live and self._station.pipeline.drops
             session = len(self._produced)
             self._child.send(Start(shape=self._shape, session=session, drops=drops))
 
@@ -190,6 +190,9 @@ class AcquisitionProcess:
     def _follow(self, child: AcquisitionChild) -> str | None:
         """Listen to a process until it is gone; return how it died, None if it had ended.
 
+        A camera may go on sending to the process before, which is dead, and stays silent for the
+        next one: to be opened once more brings it to its senses.
+
         Raises:
             StripscanError: What ended its source.
         """
@@ -200,9 +203,11 @@ class AcquisitionProcess:
                     self._counts_now = message.counts
                 elif isinstance(message, Ended):
                     end = message
-        if end is not None and end.error is not None:
-            raise end.error(end.message)
-        return None if end is not None else child.fate()
+        if end is None or end.error is None:
+            return None if end is not None else child.fate()
+        if end.error is CameraTimeout and self._produced and not self._ring.produced:
+            return f"heard nothing: {end.message}"
+        raise end.error(end.message)
 
     def _replaced(self, fate: str) -> AcquisitionChild | None:
         """Return a process in the place of one that died; None if that is not wanted any more.
@@ -279,6 +284,11 @@ class AcquisitionProcess:
         if self._opened is None:
             raise RuntimeError("a source must be entered before it is used")
         return self._opened
+
+    @property
+    def waiting_blocks(self) -> int:
+        """How many blocks wait."""
+        return self._ring.waiting
 
     @property
     def dropped_blocks(self) -> int:

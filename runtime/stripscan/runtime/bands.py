@@ -20,11 +20,12 @@ TOO_SLOW = "the machine was slower than the line: oldest blocks dropped"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """Consecutive lines with one state."""
+    """Consecutive lines with one state: of one camera of several, or of all if none is named."""
 
     lines: LineRange
     status: CoverageStatus
     reason: str = ""
+    camera: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

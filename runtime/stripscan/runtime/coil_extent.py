@@ -29,7 +29,10 @@ class CoverageSpan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoverageTotal:
-    """All stretches of one status: metres, and 0–100 % of what passed under the cameras."""
+    """All stretches of one status: metres, and 0–100 % of what passed under the cameras.
+
+    Of several cameras the metres are the mean.
+    """
 
     status: CoverageStatus
     length_m: float
@@ -91,11 +94,24 @@ def _unrecorded(camera: str, start_m: float, end_m: float) -> CoverageSpan:
     )
 
 
+def uninspected_m(spans: Iterable[CoverageSpan]) -> float:
+    """Return the length in m that some camera has not inspected by the full chain."""
+    gaps = [span for span in spans if span.status is not CoverageStatus.INSPECTED]
+    if len({gap.camera for gap in gaps}) < 2:  # the sum is exact
+        return sum(max(gap.length_m, 0.0) for gap in gaps)
+    total_m = end_m = 0.0
+    for gap in sorted(gaps, key=lambda gap: gap.start_m):
+        total_m += max(gap.end_m - max(gap.start_m, end_m), 0.0)
+        end_m = max(end_m, gap.end_m)
+    return total_m
+
+
 def coverage_totals(spans: Sequence[CoverageSpan]) -> tuple[CoverageTotal, ...]:
-    """Return the total of each status."""
+    """Return the total of each status: of several cameras the mean, so that all are the coil."""
     length_m = dict.fromkeys(CoverageStatus, 0.0)
+    cameras = max(len({span.camera for span in spans}), 1)
     for span in spans:
-        length_m[span.status] += span.length_m
+        length_m[span.status] += span.length_m / cameras
     # The one sum, so that a coil that is inspected throughout has 100 % and not 99.999….
     total_m = sum(length_m.values())
     return tuple(

@@ -27,7 +27,7 @@ from stripscan.runtime.event_data import (
 )
 from stripscan.runtime.news import News
 from stripscan.runtime.rules.replay import Replay
-from stripscan.runtime.store_records import CoilStatus
+from stripscan.runtime.store_records import CoilRecord, CoilStatus
 
 _GROWTH: Final = 2.0
 """How many times longer or larger a defect has become when it is told again."""
@@ -62,16 +62,12 @@ class CoilNews:
     Args:
         news: Where it is told.
         coil: Id of the coil.
-        surface: Side of the strip.
         classes: Classes of the bundle.
     """
 
-    def __init__(
-        self, news: News, coil: str, *, surface: str, classes: Iterable[DefectClass] = ()
-    ) -> None:
+    def __init__(self, news: News, coil: str, *, classes: Iterable[DefectClass] = ()) -> None:
         self._news = news
         self._coil = coil
-        self._surface = surface
         self._class_ids = {each.name: each.id for each in classes}
         self._told: dict[int, _Told] = {}
         self._alarmed: set[int] = set()
@@ -89,14 +85,14 @@ class CoilNews:
             if interval.status is not CoverageStatus.INSPECTED:
                 self._gaps[interval.camera] = interval
 
-    def started(self, plan: PlannedCoil, *, bundle: str, bundle_digest: str) -> None:
+    def started(self, plan: PlannedCoil, record: CoilRecord) -> None:
         """Tell that the coil begins."""
         data = CoilStarted(
             planned_length_m=plan.length_m,
             planned_width_mm=plan.width_mm,
-            surface=self._surface,
-            bundle=bundle,
-            bundle_digest=bundle_digest,
+            surface=record.surface,
+            bundle=record.bundle_name,
+            bundle_digest=record.bundle_digest,
         )
         self._tell("coil.started", data)
 
@@ -114,14 +110,14 @@ class CoilNews:
         if told is None:
             self._defects += 1
             class_id = self._class_ids.get(defect.class_name, 0)
-            self._news.found(defect, class_id=class_id, surface=self._surface)
-            self._tell("defect.new", defect_state(defect, self._surface))
+            self._news.found(defect, class_id=class_id)
+            self._tell("defect.new", defect_state(defect))
         elif defect.phase is not DefectPhase.END and not told.fits(defect):
-            self._tell("defect.update", defect_state(defect, self._surface))
+            self._tell("defect.update", defect_state(defect))
         elif defect.phase is not DefectPhase.END:
             return
         if defect.phase is DefectPhase.END:
-            self._tell("defect.end", defect_state(defect, self._surface))
+            self._tell("defect.end", defect_state(defect))
             self._told.pop(defect.number, None)
             self._alarmed.discard(defect.number)
             return
@@ -188,7 +184,7 @@ class CoilNews:
         """Tell what the coil was found good for, and whose severity that has changed."""
         for change in judged.changes:
             self._alert(change.defect)
-            self._tell("defect.judged", defect_state(change.defect, self._surface))
+            self._tell("defect.judged", defect_state(change.defect))
         self._tell("coil.graded", grade_state(judged))
         self._news.graded(judged.grade)
 

@@ -115,6 +115,16 @@ class CoilSwitch:
             self._next_m = reach.along_m(block.lines.stop)
         self._host_ns = block.host_ns
 
+    def rest(self, until_ns: int) -> Iterator[CoilChange]:
+        """Yield the changes up to a moment, while the strip went no further than it was.
+
+        Args:
+            until_ns: The moment, ``time.monotonic_ns()``.
+        """
+        for order in self._due(until_ns):
+            yield self._change(order)
+        self._host_ns = until_ns
+
     def settle(self, now_ns: int) -> Iterator[CoilChange]:
         """Yield changes for which no block has come in time, at the line that is next.
 

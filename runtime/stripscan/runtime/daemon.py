@@ -19,6 +19,7 @@ from stripscan.runtime.line_state import LineState
 from stripscan.runtime.model_keeper import ModelKeeper
 from stripscan.runtime.order_book import OrderBook
 from stripscan.runtime.shutdown import Hangup, Shutdown
+from stripscan.runtime.sources import FrameSource
 from stripscan.runtime.station import Station
 from stripscan.runtime.station_control import ControlSection
 from stripscan.runtime.station_model import (
@@ -28,9 +29,10 @@ from stripscan.runtime.station_model import (
     station_engine,
 )
 from stripscan.runtime.store import Store
+from stripscan.runtime.store_keeper import StoreKeeper
 from stripscan.runtime.supervision import Supervisor
 from stripscan.runtime.systemd import Notifier
-from stripscan.runtime.telling import station_news, telling
+from stripscan.runtime.telling import station_news, telling, undelivered_coils
 
 __all__ = [
     "Progress",
@@ -49,7 +51,10 @@ _ONE_COIL = (
 
 
 def run_station(
-    station: Station, *, on_progress: Callable[[Progress], None] = lambda _: None
+    station: Station,
+    *,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    lines: Callable[[Station], FrameSource] = open_lines,
 ) -> RunResult:
     """Inspect one coil, or coil after coil as commands tell, until SIGINT or SIGTERM.
 
@@ -58,6 +63,7 @@ def run_station(
     Args:
         station: What to run.
         on_progress: Called after each band.
+        lines: Makes what the lines come from.
 
     Raises:
         StripscanError: The source, the model or the store failed. What was inspected until then
@@ -80,6 +86,7 @@ def run_station(
                 line = _warmed_up(
                     station,
                     stack,
+                    lines=lines,
                     shutdown=shutdown,
                     hangup=hangup,
                     supervisor=supervisor,
@@ -113,6 +120,7 @@ def _warmed_up(
     station: Station,
     stack: ExitStack,
     *,
+    lines: Callable[[Station], FrameSource],
     shutdown: Shutdown,
     hangup: Hangup,
     supervisor: Supervisor,
@@ -123,13 +131,14 @@ def _warmed_up(
     bundle = station_bundle(station)
     rules = station_rules(station, bundle)
     models = stack.enter_context(closing(ModelKeeper(station, load_model(station, bundle))))
-    opened = open_lines(station)
+    opened = lines(station)
     shutdown.on_request(opened.stop)
     store = stack.enter_context(Store.open(station.store.path))
     news = station_news(station, store)
     news.turn(supervisor.state)
     recover_coils(store, rules, news)
     stack.enter_context(telling(station, news, orders=orders, supervisor=supervisor))
+    stack.enter_context(StoreKeeper(station.store, protected=undelivered_coils(station)))
     source = stack.enter_context(opened)
     tile_grid(station, bundle.manifest, width_px=source.width_px)
     line = Line(

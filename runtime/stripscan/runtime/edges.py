@@ -72,6 +72,7 @@ class StripEdges:
             return np.repeat(self._view, len(samples), axis=0)
         padded = np.pad(seen, ((_MEDIAN_SAMPLES - 1, 0), (0, 0)), mode="edge")
         windows = np.lib.stride_tricks.sliding_window_view(padded, _MEDIAN_SAMPLES, axis=0)
-        medians = np.median(windows, axis=2).astype(np.float32)
+        # The median of an odd number; np.median takes eight times as long for so few.
+        medians = np.sort(windows, axis=2)[:, :, _MEDIAN_SAMPLES // 2]
         edges: Edges = np.concatenate([self._view, medians])[index]
         return edges

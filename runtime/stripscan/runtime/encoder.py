@@ -73,7 +73,7 @@ class _Take:
 
 
 class Encoder:
-    """Gives the blocks of one camera their place on one coil, from the encoder's counts.
+    """Gives the blocks of one camera their place on the strip, from the encoder's counts.
 
     Where the encoder triggers the lines, each stands for one nominal pitch, forward or back. A
     block whose counts tell of less way than its lines turned inside; what is new of it is then
@@ -130,6 +130,14 @@ class Encoder:
         if self._at < self._reached - _BACK_LINES:
             take = replace(take, status=CoverageStatus.DEGRADED, reason=MOVED_BACK)
         return self._kept(held, take)
+
+    def counts(self) -> dict[str, int]:
+        """Return how often the strip moved back, which lines that left out, and all faults."""
+        return {
+            "reversals": self.reversals,
+            "reseen_lines": self.reseen_lines,
+            "encoder_faults": self.faults,
+        }
 
     def _start(self, block: Block) -> None:
         self._held, self._line = block, block.first_line

@@ -25,14 +25,14 @@ def millimetres(value: float) -> float:
     return round(float(value), 1)
 
 
-def defect_state(defect: Defect, surface: str) -> DefectState:
+def defect_state(defect: Defect) -> DefectState:
     """Return a defect as an event says it."""
     return DefectState(
         number=int(defect.number),
         class_name=defect.class_name,
         severity=defect.severity,
         confidence=round(float(defect.confidence), 3),
-        surface=surface,
+        surface=defect.surface,
         along_start_m=metres(defect.along_start_m),
         along_end_m=metres(defect.along_end_m),
         across_left_mm=millimetres(defect.across_left_mm),

@@ -1,6 +1,7 @@
 """Golden frames: a bundle's own images, replayed to see that this machine gives its masks."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import cv2
 import numpy as np
@@ -9,6 +10,10 @@ from numpy.typing import NDArray
 from stripscan.contract.bundle import Bundle
 from stripscan.contract.errors import BundleError, EngineError
 from stripscan.runtime.engines.base import Engine
+from stripscan.runtime.gate import Gate
+
+_LEAST_MARKS: Final = 0.97
+"""Share of a frame's cells: another machine rounds otherwise, and tips those at the limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +79,26 @@ def require_golden(engine: Engine, bundle: Bundle) -> None:
         "must: do not inspect with it; choose another engine or precision, and see "
         "'stripscan doctor'"
     )
+
+
+def require_gate_golden(gate: Gate, bundle: Bundle) -> None:
+    """Refuse a gate that does not mark the cells of the golden frames that it should.
+
+    Raises:
+        EngineError: A frame agrees on too few cells, or the gate failed.
+        BundleError: A frame is not a picture.
+    """
+    expected = bundle.manifest.gate.golden if bundle.manifest.gate else {}
+    for image, text in expected.items():
+        wanted = np.array([[mark == "1" for mark in row] for row in text.split("/")])
+        (marks,) = gate.marks([_read(bundle, image)])
+        agreement = float(np.mean(marks == wanted)) if marks.shape == wanted.shape else 0.0
+        if agreement < _LEAST_MARKS:
+            raise EngineError(
+                f"the gate marks other cells of {image} than {bundle.path} was made with: "
+                f"{agreement:.1%} agree, {_LEAST_MARKS:.0%} must: do not inspect with it, and see "
+                "'stripscan doctor'"
+            )
 
 
 def _read(bundle: Bundle, name: str) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""The main loop: coil after coil under one camera, while its source runs on."""
+"""The main loop: coil after coil under the cameras, while their source runs on."""
 
 import dataclasses
 import logging
@@ -15,11 +15,16 @@ from stripscan.runtime.block_feed import BlockFeed
 from stripscan.runtime.coil_run import CoilRun, Progress
 from stripscan.runtime.coil_switch import CoilChange, CoilSwitch, PlannedCoil
 from stripscan.runtime.conditioning.flat_field import FlatField
+from stripscan.runtime.encoder import Encoder, Placed
 from stripscan.runtime.grading import station_rules
 from stripscan.runtime.line_state import LineState
 from stripscan.runtime.model_keeper import ModelKeeper
 from stripscan.runtime.news import News
 from stripscan.runtime.order_book import OrderBook
+from stripscan.runtime.overload import Overload
+from stripscan.runtime.panorama.cameras import JoinedCameras
+from stripscan.runtime.panorama.joiner import JoinedBlock
+from stripscan.runtime.panorama.surface import Surface
 from stripscan.runtime.rules.load import Rules
 from stripscan.runtime.sources import FrameSource
 from stripscan.runtime.sources.base import CountingSource
@@ -28,6 +33,7 @@ from stripscan.runtime.store import Store
 from stripscan.runtime.store_records import CoilStatus
 from stripscan.runtime.supervision import CoilNow, Supervisor
 from stripscan.runtime.trust import BlockTrust
+from stripscan.runtime.wall_clock import WallClock, utc_now
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +60,7 @@ class RunResult:
 
 
 class Line:
-    """Inspects what passes under one camera.
+    """Inspects what passes under the cameras.
 
     Args:
         station: The station.
@@ -62,12 +68,13 @@ class Line:
         store: Where everything goes.
         models: What inspects it, and what may follow.
         rules: Severity and grade.
-        flat_field: Gain and offset of the camera's columns, if they were learned.
+        flat_field: Gain and offset of the columns of a single camera, if they were learned.
         orders: Changes of the coil.
         supervisor: Who is told what happens.
         reload: Whether somebody has asked since the last call to read the rules again.
         on_progress: Called after each band.
         news: Who is told what is found; nobody where None.
+        wall: The time of day.
     """
 
     def __init__(
@@ -84,6 +91,7 @@ class Line:
         reload: Callable[[], bool],
         on_progress: Callable[[Progress], None],
         news: News | None = None,
+        wall: WallClock = utc_now,
     ) -> None:
         self._station = station
         self._news = news or News(store, station.name)
@@ -91,14 +99,18 @@ class Line:
         self._store = store
         self._models = models
         self._rules = rules
-        self._flat_field = flat_field
+        self._surfaces = _surfaces(station, source, flat_field)
         self._orders = orders
         self._supervisor = supervisor
         self._reload = reload
         self._on_progress = on_progress
+        self._wall = wall
         self._acquisition = acquire(source, station.pipeline)
+        self._overload = Overload(station.pipeline)
         self._switch = CoilSwitch()
         self._cuts = False
+        self._encoder: Encoder | None = None
+        self._held_ns: int | None = None  # of the block that waits in the encoder
         self._trust = BlockTrust(mm_per_px=station.camera.mm_per_px)
         self._run: CoilRun | None = None
         self._show_what_inspects()
@@ -129,6 +141,8 @@ class Line:
                 then is in the store, and the coil is marked as failed.
         """
         self._cuts = first is None
+        if self._cuts and (setup := self._station.encoder):
+            self._encoder = Encoder(setup, mm_per_line=self._station.camera.mm_per_line)
         feed = BlockFeed(self._acquisition.blocks())
         self._supervisor.enter(LineState.READY)
         try:
@@ -156,7 +170,9 @@ class Line:
         if self._stopped:
             self._supervisor.enter(LineState.STOPPING)
         else:
-            self._supervisor.trouble = self._models.trouble
+            troubles = (self._models.trouble, self._camera_trouble())
+            self._supervisor.trouble = "; ".join(filter(None, troubles))
+            self._supervisor.behind = self._overload.hurries
             self._supervisor.review()
         self._tell()
         self._supervisor.beat("waiting for lines")
@@ -179,16 +195,50 @@ class Line:
             return
         self._supervisor.beat("inspecting")
         figures = self._supervisor.figures
-        self._supervisor.lost(figures.take(block))
+        lost = figures.take(block)
+        if isinstance(block, JoinedBlock):
+            lost += block.lost_lines
+            figures.lost_lines += block.lost_lines
+        self._supervisor.lost(lost)
         figures.dropped_blocks = self._acquisition.dropped_blocks
-        # Blocks are judged before they are cut: half of a repeated image is none. An encoder may
-        # count lines anew, so that its blocks are judged behind it; it goes with one coil alone.
-        spans = self._trust.spans(block) if self._cuts else None
-        for part in self._switch.cut(block):
+        hurry = self._overload.review(self._acquisition.waiting_blocks)
+        figures.gate_only_switches = self._overload.switches
+        for placed in self._placed(block):
+            self._pass(placed, hurry=hurry)
+
+    def _placed(self, block: Block) -> tuple[Placed, ...]:
+        """Return where lines lie that were cut out of one running strip.
+
+        With an encoder that is the block before. Where all of it was seen before, the strip went
+        back and no coil went on: what was ordered then lies at the furthest point.
+        """
+        if self._encoder is None:
+            return (Placed(block=block),)
+        held_ns, self._held_ns = self._held_ns, block.host_ns
+        placed = self._encoder.place(block)
+        if not placed and held_ns is not None:
+            for change in self._switch.rest(held_ns):
+                self._change(change)
+        return placed
+
+    def _pass(self, placed: Placed, *, hurry: bool = False) -> None:
+        """Give lines to the coils that they belong to."""
+        # Blocks are judged before they are cut: half of a repeated image is none.
+        spans = self._judged(placed)
+        for part in self._switch.cut(placed.block):
             if isinstance(part, CoilChange):
                 self._change(part)
             elif self._run is not None:
-                self._run.push(part, spans=self._of_part(part, spans))
+                self._run.push(part, spans=self._of_part(part, spans), hurry=hurry)
+
+    def _judged(self, placed: Placed) -> tuple[Span, ...] | None:
+        """Return what cannot be trusted of lines; None where the coil's own chain tells."""
+        if isinstance(placed.block, JoinedBlock):
+            return placed.block.spans
+        return self._trust.spans_of(placed) if self._cuts else None
+
+    def _camera_trouble(self) -> str:
+        return self._source.trouble if isinstance(self._source, JoinedCameras) else ""
 
     def _of_part(self, part: Block, spans: tuple[Span, ...] | None) -> tuple[Span, ...] | None:
         """Return the spans on the lines of a part, counted as the part counts."""
@@ -224,6 +274,8 @@ class Line:
         self._orders.close("the station stops")
         for order in self._orders.take():
             self._switch.order(order)
+        for placed in self._encoder.flush() if self._encoder else ():
+            self._pass(placed)
         for change in self._switch.settle_all():
             self._change(change)
 
@@ -243,18 +295,19 @@ class Line:
         run = CoilRun(
             coil=coil,
             station=self._station,
+            surfaces=self._surfaces,
             model=self._models.model,
             rules=self._rules,
             store=self._store,
             news=self._news,
-            width_px=self._source.width_px,
-            flat_field=self._flat_field,
             trust=self._trust,
             total_lines=total_lines,
             counted=self._counted,
             lines_before=lines_before,
             figures=self._supervisor.figures,
+            view=self._supervisor.view,
             on_progress=self._show,
+            wall=self._wall,
         )
         self._coil = coil.id
         self._coils += 1
@@ -294,8 +347,21 @@ class Line:
     def _counted(self) -> Mapping[str, int]:
         counted = self._source.stats if isinstance(self._source, CountingSource) else {}
         dropped = self._acquisition
+        placed = self._encoder.counts() if self._encoder else {}
         return {
             "dropped_blocks": dropped.dropped_blocks,
             "dropped_lines": dropped.dropped_lines,
+            **self._overload.counts(),
             **counted,
+            **placed,
         }
+
+
+def _surfaces(
+    station: Station, source: FrameSource, flat_field: FlatField | None
+) -> tuple[Surface, ...]:
+    """Return what of a source's blocks is which side of the strip."""
+    if isinstance(source, JoinedCameras):
+        return source.surfaces
+    whole = slice(0, source.width_px)
+    return (Surface(station=station, columns=whole, flat_field=flat_field),)

@@ -19,12 +19,14 @@ class LineFigures:
         blocks: Blocks that were taken.
         lines: Lines that passed, lost ones included.
         pixels: Pixels of the blocks.
-        lost_lines: Lines without a picture, by the source or by dropped blocks.
+        lost_lines: Lines without a picture, by the source or by dropped blocks; of several
+            cameras their sum.
         dropped_blocks: Blocks that came and were not taken in time.
+        gate_only_switches: How often the gate had to go on alone, or the full chain came back.
         lines_without_coil: Lines that passed while there was no coil.
         coils: Coils that ended, by status.
         defects: Defects that ended, by class.
-        coverage_m: Metres by status of coverage.
+        coverage_m: Metres by status of coverage; of several cameras their sum.
         latency: From the last line to the commit.
     """
 
@@ -34,6 +36,7 @@ class LineFigures:
         self.pixels = 0
         self.lost_lines = 0
         self.dropped_blocks = 0
+        self.gate_only_switches = 0
         self.lines_without_coil = 0
         self.coils: Counter[str] = Counter()
         self.defects: Counter[str] = Counter()

@@ -31,7 +31,7 @@ class NewsStore(Protocol):
     """What is needed of a store; see ``Store``."""
 
     @property
-    def database(self) -> Database:
+    def backend(self) -> Database:
         """Where the tables are."""
         ...
 
@@ -68,13 +68,11 @@ class LatestDefect:
         count: How many were new since the start.
         defect: The newest.
         class_id: Number of its class in the bundle.
-        surface: Side of the strip.
     """
 
     count: int
     defect: Defect
     class_id: int
-    surface: str
 
 
 class News:
@@ -118,8 +116,8 @@ class News:
         self._reconnects = 0
         self._settled_s = 0.0
         with store.transaction():
-            self.alarms = Alarms(AlarmTable(store.database), _now())
-            self.outbox = Outbox(station, OutboxTables(store.database), sinks)
+            self.alarms = Alarms(AlarmTable(store.backend), _now())
+            self.outbox = Outbox(station, OutboxTables(store.backend), sinks)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -147,11 +145,11 @@ class News:
         """Tell something, in ``transaction``."""
         self._drafts.append(Draft(kind=kind, coil=coil, data=data))
 
-    def found(self, defect: Defect, *, class_id: int, surface: str) -> None:
+    def found(self, defect: Defect, *, class_id: int) -> None:
         """Take note of a new defect, in ``transaction``."""
         before, grade = self._next
         count = before.count if before else 0
-        latest = LatestDefect(count=count + 1, defect=defect, class_id=class_id, surface=surface)
+        latest = LatestDefect(count=count + 1, defect=defect, class_id=class_id)
         self._next = (latest, grade)
 
     def graded(self, grade: Grade) -> None:

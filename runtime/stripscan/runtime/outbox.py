@@ -174,4 +174,4 @@ class Outbox:
         }
         event = EVENT.validate_python(given)
         text = event.model_dump_json(exclude_none=True)
-        return Row(position=self._end, id=event_id, kind=draft.kind, text=text)
+        return Row(position=self._end, id=event_id, kind=draft.kind, coil=draft.coil, text=text)

@@ -37,12 +37,14 @@ class Row:
         position: Its place in the order of commits.
         id: Its id.
         kind: Its type without the prefix.
+        coil: The coil, where it is about one.
         text: The event in JSON.
     """
 
     position: int
     id: str
     kind: str
+    coil: str | None
     text: str
 
     @property
@@ -80,11 +82,20 @@ class OutboxTables:
 
     def after(self, position: int, limit: int) -> list[Row]:
         """Return the first events behind a position, in order."""
-        columns = sa.select(OUTBOX.c.position, OUTBOX.c.id, OUTBOX.c.kind, OUTBOX.c.event)
         rows = self._run(
-            columns.where(OUTBOX.c.position > position).order_by(OUTBOX.c.position).limit(limit)
+            sa.select(OUTBOX)
+            .where(OUTBOX.c.position > position)
+            .order_by(OUTBOX.c.position)
+            .limit(limit)
         )
-        return [Row(position=r.position, id=r.id, kind=r.kind, text=r.event) for r in rows]
+        return [
+            Row(position=r.position, id=r.id, kind=r.kind, coil=r.coil, text=r.event) for r in rows
+        ]
+
+    def coils(self) -> set[str]:
+        """Return the coils that events on their way are about."""
+        rows = self._run(sa.select(OUTBOX.c.coil).where(OUTBOX.c.coil.is_not(None)).distinct())
+        return {row.coil for row in rows}
 
     def count_after(self, position: int) -> int:
         """Return how many events are behind a position."""
@@ -114,6 +125,7 @@ class OutboxTables:
             "position": row.position,
             "id": row.id,
             "kind": row.kind,
+            "coil": row.coil,
             "event": row.text,
             "bytes": row.bytes,
         }

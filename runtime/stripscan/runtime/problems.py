@@ -44,12 +44,25 @@ def key_lines(text: str) -> dict[KeyPath, int]:
                 arrays[table] = arrays.get(table, -1) + 1
                 table = (*table, arrays[table])
                 lines[table] = number
+            else:
+                table = _inside(table, arrays)
+                lines.setdefault(table, number)
         elif key := _KEY.match(line):
             path = (*table, *_parts(key["key"]))
             for end in range(len(table) + 1, len(path) + 1):
                 lines.setdefault(path[:end], number)
         closing = next((q for q in ('"""', "'''") if line.count(q) % 2), "")
     return lines
+
+
+def _inside(table: KeyPath, arrays: dict[KeyPath, int]) -> KeyPath:
+    """Return the path of a table, which lies in the last entry of an array of tables, if in any."""
+    path: KeyPath = ()
+    for part in table:
+        path = (*path, part)
+        if path in arrays:
+            path = (*path, arrays[path])
+    return path
 
 
 def _parts(dotted: str) -> list[str]:

@@ -153,6 +153,11 @@ class RingReader:
         return int(self._memory.head["produced"][0])
 
     @property
+    def waiting(self) -> int:
+        """How many blocks wait to be taken."""
+        return len(self._memory.of_state(SlotState.READY))
+
+    @property
     def dropped_blocks(self) -> int:
         """How many blocks made room for newer ones."""
         return int(self._memory.head["dropped_blocks"][0])

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
 from typing import Final
 
 from stripscan.contract.defect import Defect, DefectPhase
@@ -34,6 +35,7 @@ class RollWatch:
         false_alarms: Repeats expected by chance on a coil whose defects are at random.
         min_diameter_mm: The smallest roll to look for beside ``rolls``.
         max_diameter_mm: The largest one.
+        numbers: Numbers for repeats, rising; from 1 on if None.
     """
 
     def __init__(
@@ -44,8 +46,10 @@ class RollWatch:
         false_alarms: float,
         min_diameter_mm: float,
         max_diameter_mm: float,
+        numbers: Iterator[int] | None = None,
     ) -> None:
         self._coil = coil
+        self._numbers = count(1) if numbers is None else numbers
         self._periods = RollPeriods(
             rolls, min_diameter_mm=min_diameter_mm, max_diameter_mm=max_diameter_mm
         )
@@ -53,7 +57,6 @@ class RollWatch:
         self._trails: dict[str, RollTrail] = {}
         self._open: list[RollSeries] = []
         self._asked = 0
-        self._count = 0
 
     def push(self, defects: Iterable[Defect], *, settled_m: float) -> tuple[RollRepeat, ...]:
         """Take in defects and return what they change, in order.
@@ -116,14 +119,14 @@ class RollWatch:
         last = chain.turns[-1]
         prints = [(0, mark.along_mm), *zip(chain.turns, places_mm, strict=True)]
         found = RollSeries(
-            number=self._count + 1,
+            number=0,
             mark=mark,
             prints=[(last - turn, place) for turn, place in reversed(prints)],
         )
         for series in self._open:
             if self._may_be_double(series) and series.take_over(found):
                 return self._record(series, DefectPhase.UPDATE, defects)
-        self._count += 1
+        found.number = next(self._numbers)
         self._open.append(found)
         return self._record(found, DefectPhase.NEW, defects)
 

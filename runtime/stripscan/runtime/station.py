@@ -1,9 +1,9 @@
-"""The station file: one camera over one strip, and what is done with its lines."""
+"""The station file: the cameras over one strip, and what is done with their lines."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ModelWrapValidatorHandler, model_validator
 
 from stripscan.contract.errors import ConfigError
 from stripscan.contract.graph import SIZE_MULTIPLE_PX
@@ -30,17 +30,15 @@ from stripscan.runtime.station_sources import (
     SimulatorSource,
     SourceSection,
     VideoSource,
+    source_below,
 )
+from stripscan.runtime.station_store import StoreSection
+from stripscan.runtime.station_view import ViewSection, check_views, with_a_source
+from stripscan.runtime.station_web import WebSection
 from stripscan.runtime.toml_file import parse_toml, text_of
 
 DEFAULT_BUNDLE = "default"
 """What ``bundle.path`` says for the bundle that comes with stripscan."""
-
-
-class StoreSection(Section):
-    """Where defects are kept."""
-
-    path: RelPath = Path("stripscan.db")
 
 
 def _list_of_paths(given: object) -> object:
@@ -136,8 +134,9 @@ class InferenceSection(Section):
         precision: Which variant of the bundle; the engine's usual one where None.
         batch: Tiles in one call.
         threads: CPU threads; 0 takes all cores.
-        tile_px: Side of a tile in px; the bundle's own where None.
+        tile_px: Side of a tile in px; the gate's, where it is used, or the bundle's own where None.
         halo_px: Context around the kept part of a tile in px; the bundle's own where None.
+        gate: Whether only those tiles reach the model in which the bundle's gate marks something.
     """
 
     engine: EngineName = "onnx"
@@ -152,6 +151,7 @@ class InferenceSection(Section):
         json_schema_extra=unit("px"),
     )
     halo_px: int | None = Field(default=None, ge=0, le=4095, json_schema_extra=unit("px"))
+    gate: bool = False
 
     @model_validator(mode="after")
     def _core_is_left(self) -> "InferenceSection":
@@ -215,10 +215,14 @@ class ReportSection(Section):
 
 
 class Station(Section):
-    """A whole station file; docs/reference/station.md lists every key."""
+    """A whole station file; docs/reference/station.md lists every key.
+
+    With several cameras ``camera`` says what they share, and ``source`` is that of the first.
+    """
 
     name: str = Field(min_length=1)
     camera: CameraSection
+    view: tuple[ViewSection, ...] = Field(default=(), strict=False)
     encoder: EncoderSection | None = None
     source: SourceSection
     pipeline: PipelineSection = PipelineSection()
@@ -233,23 +237,51 @@ class Station(Section):
     roll: tuple[RollSection, ...] = Field(default=(), strict=False)
     roll_repeat: RollRepeatSection = RollRepeatSection()
     control: ControlSection | None = None
+    web: WebSection = WebSection()
     alarm: AlarmSection = AlarmSection()
     outbox: OutboxSection = OutboxSection()
     mqtt: MqttSection | None = None
     modbus: ModbusSection | None = None
     webhook: WebhookSection | None = None
 
+    @property
+    def needs_gate(self) -> bool:
+        """Whether a bundle without a gate cannot do what the station asks for."""
+        return self.inference.gate or self.pipeline.overload == "degrade"
+
+    @property
+    def sources(self) -> tuple[SourceSection, ...]:
+        """Where the lines of all cameras come from."""
+        return tuple(view.source for view in self.view) or (self.source,)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _has_the_first_source(
+        cls, given: Any, handler: ModelWrapValidatorHandler["Station"]
+    ) -> "Station":
+        station = handler(with_a_source(given))
+        if not station.view:
+            return station
+        return station.model_copy(update={"source": station.view[0].source})
+
+    @model_validator(mode="after")
+    def _views_fit(self) -> "Station":
+        if self.view:
+            check_views(self.view, self.camera)
+        if self.view and self.encoder is not None:
+            raise ValueError(
+                "a table [encoder] does not go with [[view]] yet: let the encoder trigger the "
+                "lines; cameras that send its count with each block are aligned by it"
+            )
+        return self
+
     @model_validator(mode="after")
     def _commands_need_a_live_source(self) -> "Station":
-        source = self.source
-        live = isinstance(source, GenicamSource) or (
-            source.live if isinstance(source, VideoSource) else getattr(source, "pace", False)
+        live = all(
+            isinstance(source, GenicamSource)
+            or (source.live if isinstance(source, VideoSource) else getattr(source, "pace", False))
+            for source in self.sources
         )
-        if self.coil.control == "commands" and self.encoder is not None:
-            raise ValueError(
-                'control = "commands" in [coil] does not go with a table [encoder]: run one coil '
-                "after the other, or leave the encoder to the camera's trigger"
-            )
         if self.coil.control == "commands" and not live:
             raise ValueError(
                 'control = "commands" in [coil] needs a source that runs on: a camera, a stream or '
@@ -259,20 +291,21 @@ class Station(Section):
 
     @model_validator(mode="after")
     def _source_has_bits(self) -> "Station":
-        if self.camera.bits != 8 and isinstance(self.source, VideoSource | SimulatorSource):
-            raise ValueError(f'a source of kind "{self.source.kind}" has 8 bits: set bits = 8')
-        if isinstance(self.source, GenicamSource) and not self.source.holds(self.camera.bits):
-            held = self.source.bits
-            raise ValueError(
-                f'pixel_format = "{self.source.pixel_format}" does not fit bits = '
-                f"{self.camera.bits} in [camera]: set bits = {held}"
-                + (", or to the 10, 12 or 14 that the camera fills" if held == 16 else "")
-            )
+        for source in self.sources:
+            if self.camera.bits != 8 and isinstance(source, VideoSource | SimulatorSource):
+                raise ValueError(f'a source of kind "{source.kind}" has 8 bits: set bits = 8')
+            if isinstance(source, GenicamSource) and not source.holds(self.camera.bits):
+                held = source.bits
+                raise ValueError(
+                    f'pixel_format = "{source.pixel_format}" does not fit bits = '
+                    f"{self.camera.bits} in [camera]: set bits = {held}"
+                    + (", or to the 10, 12 or 14 that the camera fills" if held == 16 else "")
+                )
         return self
 
     @model_validator(mode="after")
     def _process_knows_sizes(self) -> "Station":
-        if isinstance(self.source, FolderSource):
+        if any(isinstance(source, FolderSource) for source in self.sources):
             self.pipeline.check_needs_no_size()
         return self
 
@@ -284,12 +317,12 @@ class Station(Section):
 
     @model_validator(mode="after")
     def _reversals_are_counted(self) -> "Station":
-        source = self.source
-        if isinstance(source, SimulatorSource) and source.reversals and self.encoder is None:
-            raise ValueError(
-                f"reversals = {source.reversals} in [source] needs a table [encoder]: "
-                "without counts nobody knows that the strip moves back"
-            )
+        for source in self.sources:
+            if isinstance(source, SimulatorSource) and source.reversals and self.encoder is None:
+                raise ValueError(
+                    f"reversals = {source.reversals} in [source] needs a table [encoder]: "
+                    "without counts nobody knows that the strip moves back"
+                )
         return self
 
     @model_validator(mode="after")
@@ -319,17 +352,11 @@ def load_station(path: Path) -> Station:
 
 def _with_absolute_paths(station: Station, folder: Path) -> Station:
     """Return the station with each relative path put below the station file's folder."""
-    store, bundle, source = station.store, station.bundle, station.source
+    store, bundle = station.store, station.bundle
     if bundle.folder is not None:
         bundle = bundle.model_copy(update={"path": str(folder / bundle.folder)})
     keys = tuple(folder / key for key in bundle.trusted_keys)
     bundle = bundle.model_copy(update={"trusted_keys": keys})
-    if isinstance(source, FolderSource):
-        source = source.model_copy(update={"path": folder / source.path})
-    elif isinstance(source, VideoSource) and not source.live:
-        source = source.model_copy(update={"uri": str(folder / source.uri)})
-    elif isinstance(source, SimulatorSource) and source.real_data is not None:
-        source = source.model_copy(update={"real_data": folder / source.real_data})
     triton = station.triton
     if triton is not None:
         files = {"ca": triton.ca, "certificate": triton.certificate, "key": triton.key}
@@ -348,11 +375,13 @@ def _with_absolute_paths(station: Station, folder: Path) -> Station:
     parts = {
         "store": store,
         "bundle": bundle,
-        "source": source,
+        "source": source_below(station.source, folder),
+        "view": tuple(view.below(folder) for view in station.view),
         "triton": triton,
         "camera": camera,
         "rules": rules,
         "control": control,
+        "web": station.web.below(folder),
         "mqtt": below_folder(station.mqtt, folder),
         "webhook": below_folder(station.webhook, folder),
     }

@@ -87,7 +87,7 @@ def parse_address(address: str) -> Address:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether only this machine reaches an address."""
+    """Return whether a host is this machine, whatever a name server says."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,5 +1,7 @@
 """The tables of a station file about rolls and the marks that they print."""
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from stripscan.runtime.roll_periods import Roll
@@ -7,7 +9,7 @@ from stripscan.runtime.section import Section, unit
 
 
 class RollSection(Section):
-    """A roll that touches the surface that the camera sees; see ``Roll``.
+    """A roll that touches a surface that is seen; see ``Roll``.
 
     Attributes:
         name: What people call it.
@@ -15,12 +17,14 @@ class RollSection(Section):
         wear_mm: How much smaller wear and grinding may have made it, in mm.
         elongation: Length of the strip at the camera by its length when it left the roll, forward
             slip included.
+        surface: Side of the strip that it touches; each that is seen where None.
     """
 
     name: str = Field(min_length=1)
     diameter_mm: float = Field(gt=0, le=5000, json_schema_extra=unit("mm"))
     wear_mm: float = Field(default=0.0, ge=0, le=1000, json_schema_extra=unit("mm"))
     elongation: float = Field(default=1.0, ge=0.5, le=100)
+    surface: Literal["top", "bottom"] | None = None
 
     @model_validator(mode="after")
     def _something_is_left(self) -> "RollSection":

@@ -1,8 +1,9 @@
 """The tables ``[source]`` of a station file: where lines come from."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from stripscan.runtime.section import RelPath, Section, unit
 from stripscan.runtime.station_genicam import GenicamSource
@@ -64,6 +65,10 @@ class SimulatorSource(Section):
         reversal_mm: How far it moves back, in mm.
         block_lines: Lines in a block.
         pace: Deliver at the speed of the strip instead of as fast as possible.
+        view_left_px: First column that the camera sees, from the left of ``width_px``: one of
+            several cameras sees a part of the strip that they all see.
+        view_px: How many columns it sees; all from the first one on where None.
+        mirrored: Whether it sees them from right to left, as a camera below the strip may.
     """
 
     kind: Literal["simulator"]
@@ -81,9 +86,38 @@ class SimulatorSource(Section):
     reversal_mm: float = Field(default=200.0, gt=0, le=100_000, json_schema_extra=unit("mm"))
     block_lines: int = Field(default=256, ge=1, le=65_535, json_schema_extra=unit("lines"))
     pace: bool = False
+    view_left_px: int = Field(default=0, ge=0, le=65_536, json_schema_extra=unit("px"))
+    view_px: int | None = Field(default=None, ge=32, le=65_536, json_schema_extra=unit("px"))
+    mirrored: bool = False
+
+    @model_validator(mode="after")
+    def _view_is_inside(self) -> "SimulatorSource":
+        if self.view_left_px + (self.view_px or 1) > self.width_px:
+            seen = f" and view_px = {self.view_px}" if self.view_px else ""
+            raise ValueError(
+                f"view_left_px = {self.view_left_px}{seen} reach beyond width_px = "
+                f"{self.width_px}, which all cameras see together"
+            )
+        return self
+
+    @property
+    def seen_px(self) -> int:
+        """How many columns the camera sees."""
+        return self.view_px or self.width_px - self.view_left_px
 
 
 SourceSection = Annotated[
     FolderSource | VideoSource | GenicamSource | SimulatorSource, Field(discriminator="kind")
 ]
 """Where the lines come from; ``kind`` tells which."""
+
+
+def source_below(source: SourceSection, folder: Path) -> SourceSection:
+    """Return a source with each relative path put below a folder."""
+    if isinstance(source, FolderSource):
+        return source.model_copy(update={"path": folder / source.path})
+    if isinstance(source, VideoSource) and not source.live:
+        return source.model_copy(update={"uri": str(folder / source.uri)})
+    if isinstance(source, SimulatorSource) and source.real_data is not None:
+        return source.model_copy(update={"real_data": folder / source.real_data})
+    return source

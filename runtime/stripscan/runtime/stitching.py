@@ -81,6 +81,7 @@ class StreamingLabeller:
         self._next = 0  # line to be labelled next
         self._bottom = np.zeros(width_px, np.int64)  # component + 1 on the line before, or 0
         self._count = 0
+        self._busy = False  # whether a defect is open, or lines with one wait to be labelled
 
     @property
     def next_line(self) -> int:
@@ -94,9 +95,20 @@ class StreamingLabeller:
             mask: uint8 ``[lines, width]``, class ids, 0 background.
             score: uint8 ``[lines, width]``.
         """
+        if not (self._busy or cv2.countNonZero(mask)):
+            return self._pass(len(mask))
         self._mask = np.concatenate([self._mask, mask])
         self._score = np.concatenate([self._score, score])
         return self._label(self._first + len(self._mask) - self._reach.lines)
+
+    def _pass(self, lines: int) -> Step:
+        """Take in lines without a defect, while none is open: nothing has to be labelled."""
+        arrived = self._first + len(self._mask) + lines
+        self._next = max(self._next, arrived - self._reach.lines)
+        self._first = max(self._next - self._reach.lines, self._first)
+        shape = (arrived - self._first, self._mask.shape[1])
+        self._mask, self._score = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+        return Step()
 
     def flush(self) -> Step:
         """Label what is left and close everything."""
@@ -112,6 +124,7 @@ class StreamingLabeller:
     def _label(self, stop: int) -> Step:
         start = self._next
         if stop <= start:
+            self._busy = bool(self._mask.any() or self._bottom.any())
             return Step()
         rows = slice(start - self._first, stop - self._first)
         busy = self._mask.any() or self._bottom.any()
@@ -121,6 +134,7 @@ class StreamingLabeller:
         self._mask = self._mask[keep - self._first :]
         self._score = self._score[keep - self._first :]
         self._first = keep
+        self._busy = bool(self._mask.any() or self._bottom.any())
         return step
 
     def _connect(self, rows: slice, start: int) -> Step:
@@ -184,12 +198,12 @@ class StreamingLabeller:
         owner = component[labels[runs[:, 0] - start, runs[:, 1]]]
         order = np.argsort(owner, kind="stable")
         ids, starts = np.unique(owner[order], return_index=True)
-        pixel = np.nonzero(mask)
-        index = np.searchsorted(ids, component[labels[pixel]])
-        key = index * 256 + mask[pixel]
+        pixel = np.flatnonzero(mask.ravel() != 0)
+        index = np.searchsorted(ids, component[labels.ravel()[pixel]])
+        key = index * 256 + mask.ravel()[pixel]
         size = len(ids) * 256
         pixels = np.bincount(key, minlength=size).reshape(-1, 256)
-        scores = np.bincount(key, weights=score[pixel], minlength=size).reshape(-1, 256)
+        scores = np.bincount(key, weights=score.ravel()[pixel], minlength=size).reshape(-1, 256)
         return [
             Piece(component=int(number), runs=part, pixels=pixels[i], score=scores[i])
             for i, (number, part) in enumerate(

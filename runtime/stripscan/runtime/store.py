@@ -24,6 +24,7 @@ from stripscan.contract.rle import Runs
 from stripscan.contract.roll_repeat import RollRepeat
 from stripscan.runtime.store_backend import Backend
 from stripscan.runtime.store_postgresql import open_postgresql, store_url
+from stripscan.runtime.store_reading import DefectReading
 from stripscan.runtime.store_records import (
     CoilRecord,
     CoilStatus,
@@ -51,10 +52,13 @@ from stripscan.runtime.store_sqlite import open_sqlite
 from stripscan.runtime.store_statements import Upserts
 from stripscan.runtime.store_tables import (
     COIL,
+    COIL_REMOVAL,
     COVERAGE,
     DEFECT,
     GRADING,
     MASK_PART,
+    NEXT_POSITION,
+    OLDEST_FIRST,
     PICTURE,
     ROLL_PRINT,
     ROLL_REPEAT,
@@ -63,10 +67,11 @@ from stripscan.runtime.store_tables import (
 __all__ = ["CoilRecord", "CoilStatus", "Picture", "Stat", "Store"]
 
 _SHOWN_IDS = 5
+_COIL = [COIL.c[f.name] for f in fields(CoilRecord)]
 _PICTURE = [PICTURE.c[f.name] for f in fields(Picture)]
 
 
-class Store:
+class Store(DefectReading):
     """A store that is open; leaving its ``with`` block closes it.
 
     Each write outside ``transaction`` is committed on its own. Every method raises
@@ -74,11 +79,12 @@ class Store:
 
     Attributes:
         name: The file or URL, for messages.
+        backend: The database, for the other modules of the store.
     """
 
     def __init__(self, backend: Backend) -> None:
         self.name = backend.name
-        self._backend = backend
+        self.backend = backend
         self._connection = backend.connection
         self._upserts = Upserts(backend.connection)
         self._in_transaction = False
@@ -114,27 +120,22 @@ class Store:
     ) -> None:
         self.close()
 
-    @property
-    def database(self) -> Backend:
-        """What is under the store, for the tables of other modules."""
-        return self._backend
-
     def close(self) -> None:
         """Close the store; twice does no harm."""
-        with self._backend.errors():
-            self._backend.close()
+        with self.backend.errors():
+            self.backend.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit all writes of the block together, or none where an error leaves it."""
-        with self._backend.errors():
-            self._connection.exec_driver_sql(self._backend.begin_to_write)
+        with self.backend.errors():
+            self._connection.exec_driver_sql(self.backend.begin_to_write)
             self._in_transaction = True
             try:
                 yield
                 self._connection.exec_driver_sql("COMMIT")
             except BaseException:
-                self._backend.roll_back()
+                self.backend.roll_back()
                 raise
             finally:
                 self._in_transaction = False
@@ -142,12 +143,12 @@ class Store:
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Let all reads of the block see one moment, whatever the writer commits meanwhile."""
-        with self._backend.errors():
-            self._connection.exec_driver_sql(self._backend.begin_to_read)
+        with self.backend.errors():
+            self._connection.exec_driver_sql(self.backend.begin_to_read)
             try:
                 yield
             finally:
-                self._backend.roll_back()
+                self.backend.roll_back()
 
     @contextmanager
     def _together(self) -> Iterator[None]:
@@ -176,7 +177,8 @@ class Store:
         """
         if self._all(sa.select(COIL.c.id).where(COIL.c.id == record.id)):
             raise StoreError(f"coil {record.id} is already in {self.name}; choose another id")
-        self._put(COIL, coil_row(record))
+        (position,) = self._all(NEXT_POSITION)
+        self._put(COIL, {**coil_row(record), **position})
 
     def finish_coil(
         self,
@@ -253,8 +255,8 @@ class Store:
                 self._put(ROLL_PRINT, of_one)
 
     def coils(self) -> tuple[CoilRecord, ...]:
-        """Return all coils, the newest first."""
-        rows = self._all(sa.select(COIL).order_by(*_NEWEST_FIRST))
+        """Return all coils, the newest first, also where the clock was set back since."""
+        rows = self._all(sa.select(*_COIL).where(_SEEN).order_by(*_NEWEST_FIRST))
         return tuple(coil_of(row, name=self.name) for row in rows)
 
     def coil(self, coil: str) -> CoilRecord:
@@ -263,7 +265,7 @@ class Store:
         Raises:
             StoreError: There is none of that id; the message names those that are there.
         """
-        rows = self._all(sa.select(COIL).where(COIL.c.id == coil))
+        rows = self._all(sa.select(*_COIL).where(_SEEN, COIL.c.id == coil))
         if not rows:
             raise self._unknown_coil(coil)
         return coil_of(rows[0], name=self.name)
@@ -314,23 +316,23 @@ class Store:
         return tuple(repeat_of(row, defects.get(row["number"], [])) for row in rows)
 
     def _all(self, statement: sa.Executable) -> list[dict[str, Any]]:
-        with self._backend.errors():
+        with self.backend.errors():
             result = self._connection.execute(statement)
             names = tuple(result.keys())
             return [dict(zip(names, row, strict=True)) for row in result]
 
     def _do(self, statement: sa.Executable) -> None:
-        with self._backend.errors():
+        with self.backend.errors():
             self._connection.execute(statement)
 
     def _put(
         self, table: sa.Table, values: Mapping[str, object], *, key: tuple[str, ...] = ()
     ) -> None:
-        with self._backend.errors():
+        with self.backend.errors():
             self._upserts.put(table, values, key=key)
 
     def _unknown_coil(self, coil: str) -> StoreError:
-        rows = self._all(sa.select(COIL.c.id).order_by(*_NEWEST_FIRST))
+        rows = self._all(sa.select(COIL.c.id).where(_SEEN).order_by(*_NEWEST_FIRST))
         known = [row["id"] for row in rows]
         if not known:
             return StoreError(f"coil {coil} is not in {self.name}: the store has no coil yet")
@@ -341,7 +343,8 @@ class Store:
         return StoreError(f"coil {coil} is not in {self.name}: {hint}It has {shown}{more}")
 
 
-_NEWEST_FIRST = (COIL.c.started_at.desc(), COIL.c.id.desc())
+_SEEN = COIL.c.id.not_in(sa.select(COIL_REMOVAL.c.coil))
+_NEWEST_FIRST = [key.desc() for key in OLDEST_FIRST]
 
 
 def _of_defect(table: sa.Table, coil: str, number: int) -> sa.ColumnElement[bool]:

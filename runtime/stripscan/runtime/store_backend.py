@@ -36,11 +36,17 @@ class Backend:
         Raises:
             StoreError: Whatever the database met inside the block.
         """
-        with store_errors(self.explain):
-            yield
+        driver = self.connection.dialect.loaded_dbapi.Error
+        try:
+            with store_errors(self.explain):
+                yield
+        except driver as error:  # where the driver is asked without SQLAlchemy
+            raise StoreError(self.explain(error)) from error
 
     def roll_back(self) -> None:
         """End a transaction without a trace; no harm where there is none any more."""
+        if self.connection.invalidated:  # the server is gone, and the transaction with it
+            return
         with self.errors():
             # A full disk may have rolled back already, which the driver knows.
             self.connection.connection.rollback()

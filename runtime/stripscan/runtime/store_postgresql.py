@@ -40,12 +40,25 @@ def store_url(text: str) -> sa.URL:
     if url.drivername != _DRIVER or not url.database:
         raise StoreError(f"{url.render_as_string()} is no URL of a store: write it like {_EXAMPLE}")
     if url.password is not None or "password" in url.query:
-        shown = url.set(password=None).difference_update_query(["password"])
+        shown = url.difference_update_query(["password"])  # the other is shown as ***
         raise StoreError(
             f"the URL {shown.render_as_string()} has a password: leave it out, and give it in "
             "PGPASSWORD or in the file that PGPASSFILE names"
         )
     return url
+
+
+def require_driver(what: str) -> None:
+    """Refuse to go on without the package that talks to a server.
+
+    Args:
+        what: What needs it, as the user wrote it.
+
+    Raises:
+        MissingPartError: It is not installed.
+    """
+    with needs_extra("postgresql", what):
+        sa.make_url(_EXAMPLE).get_dialect().import_dbapi()
 
 
 def open_postgresql(url: sa.URL, *, readonly: bool, exclusive: bool) -> Backend:
@@ -58,10 +71,15 @@ def open_postgresql(url: sa.URL, *, readonly: bool, exclusive: bool) -> Backend:
     """
     name = url.render_as_string()
     explain = partial(_explain, name)
-    with needs_extra("postgresql", name), store_errors(explain):
+    require_driver(name)
+    with store_errors(partial(_explain_refusal, name)):
         connection = _connect(url)
     try:
         with store_errors(explain):
+            if not connection.dialect.default_schema_name:
+                raise StoreError(
+                    f"{name} has no such schema: make it with CREATE SCHEMA, or check its name"
+                )
             if exclusive and not readonly:
                 _lock(connection, name)
             _bring_up_to_date(connection, name, readonly=readonly)
@@ -90,7 +108,8 @@ def _connect(url: sa.URL) -> sa.Connection:
         connect_args=given,
     )
     connection = engine.connect()
-    connection.exec_driver_sql("SET lock_timeout = '5s'")
+    # What is asked here takes less time than to compile it.
+    connection.exec_driver_sql("SET lock_timeout = '5s'; SET jit = off")
     return connection
 
 
@@ -146,8 +165,6 @@ _RIGHTS: Final = "cannot be written: check its permissions"
 _REASONS: Final = {
     "08": _LOST,
     "25006": _RIGHTS,
-    "28": "refuses the login: check the user, PGPASSWORD or PGPASSFILE, and its pg_hba.conf",
-    "3D000": "is not there: make the database, or check its name",
     "42501": _RIGHTS,
     "53": "has no room or connection left: free some there; what was committed is kept",
     "55P03": "is locked by another process: end it, or use another store",
@@ -159,11 +176,21 @@ _REASONS: Final = {
 """By SQLSTATE or its beginning; https://www.postgresql.org/docs/current/errcodes-appendix.html."""
 
 
+def _explain_refusal(name: str, error: Exception) -> str:
+    # Without a connection there is no SQLSTATE; the text tells which of them it is.
+    return (
+        f"{name} cannot be opened: check the server and the network, the database, the user, and "
+        f"the password in PGPASSWORD or PGPASSFILE ({' '.join(str(error).split())})"
+    )
+
+
 def _explain(name: str, error: Exception) -> str:
     state = getattr(error, "sqlstate", None)
     text = " ".join(str(error).split())
     if state is None:
-        closed = isinstance(error, sa.exc.SQLAlchemyError)
-        return f"{name} {'refused what was asked of it' if closed else _LOST} ({text})"
+        misused = isinstance(error, sa.exc.SQLAlchemyError) and not isinstance(
+            error, sa.exc.PendingRollbackError
+        )
+        return f"{name} {'refused what was asked of it' if misused else _LOST} ({text})"
     fitting = (_REASONS[state[:n]] for n in (5, 3, 2) if state[:n] in _REASONS)
     return f"{name} {next(fitting, 'refused what was asked of it')} ({text})"

@@ -52,9 +52,16 @@ COIL: Final = _table(
     _need("bundle_digest", TEXT),
     _need("classes", TEXT),
     _need("stats", TEXT),
+    # Clocks are set back; the order in which coils ran is not.
+    sa.Column("position", WHOLE, nullable=False, server_default=sa.text("0")),
     sa.CheckConstraint("status IN ('running', 'complete', 'interrupted', 'failed')"),
     rowid=True,
 )
+
+NEXT_POSITION: Final = sa.select(
+    (sa.func.coalesce(sa.func.max(COIL.c.position), 0) + 1).label("position")
+)
+OLDEST_FIRST: Final = (COIL.c.position, COIL.c.id)
 
 DEFECT: Final = _table(
     "defect",
@@ -79,6 +86,7 @@ DEFECT: Final = _table(
     _need("first_px", WHOLE),
     _need("last_px", WHOLE),
     _need("area_px", WHOLE),
+    sa.Column("surface", TEXT, nullable=False, server_default="top"),
 )
 
 MASK_PART: Final = _table(
@@ -158,13 +166,23 @@ GRADING: Final = _table(
     rowid=True,
 )
 
+COIL_COPY: Final = _table(
+    "coil_copy", _of_coil(key=True), _key("place", TEXT), _need("copied_at", TEXT)
+)
+
+# A coil is removed in many steps, and must not look clean in between: from the first on, nobody
+# sees it any more.
+COIL_REMOVAL: Final = _table("coil_removal", _of_coil(key=True))
+
 OUTBOX: Final = _table(
     "outbox",
     sa.Column("position", WHOLE, primary_key=True, autoincrement=False),
     _need("id", TEXT),
     _need("kind", TEXT),
+    sa.Column("coil", TEXT),
     _need("event", TEXT),
     _need("bytes", WHOLE),
+    sa.Index("outbox_of_coil", "coil"),
     rowid=True,
 )
 

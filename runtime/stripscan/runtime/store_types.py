@@ -10,7 +10,9 @@ TEXT: Final = sa.Text()
 WHOLE: Final = sa.Integer().with_variant(sa.BigInteger(), "postgresql")
 """A whole number of 64 bits, such as a line."""
 
-REAL: Final[sa.types.TypeEngine[float]] = sa.REAL().with_variant(sa.DOUBLE_PRECISION(), "postgresql")
+REAL: Final[sa.types.TypeEngine[float]] = sa.REAL().with_variant(
+    sa.DOUBLE_PRECISION(), "postgresql"
+)
 """A number of 64 bits, IEEE 754."""
 
 BYTES: Final = sa.LargeBinary()

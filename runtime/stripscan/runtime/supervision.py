@@ -9,6 +9,7 @@ from stripscan.runtime.coil_run import Progress
 from stripscan.runtime.coil_switch import PlannedCoil
 from stripscan.runtime.line_figures import LineFigures
 from stripscan.runtime.line_state import AT_WORK, LineState, StateKeeper
+from stripscan.runtime.strip_view import StripView
 from stripscan.runtime.systemd import Notifier
 
 LOSS_MEMORY_S: Final = 10.0
@@ -31,9 +32,11 @@ class Supervisor:
 
     Attributes:
         figures: What was counted since the start.
+        view: The strip that has just passed.
         coil: The coil under the camera, if there is one.
         bundle: Name and digest of the bundle that inspects, once it is loaded.
         rules: The rules in force, in words.
+        behind: Whether the gate looks at lines alone, as the machine is slower than the line.
         trouble: What is wrong until somebody mends it; empty where nothing is.
         beats: How often the main loop has turned; who sees it stand still sees it hang.
 
@@ -48,10 +51,12 @@ class Supervisor:
         self._clock = clock
         self._notifier = notifier or Notifier()
         self.figures = LineFigures()
+        self.view = StripView()
         self.coil: CoilNow | None = None
         self.bundle = ("", "")
         self.rules = ""
         self.trouble = ""
+        self.behind = False
         self.beats = 0
         self._states = StateKeeper()
         self._beat = ("start", self._clock())
@@ -93,6 +98,8 @@ class Supervisor:
         """Go to the state that fits what is known now."""
         losing = self._loss_s is not None and self._clock() - self._loss_s < LOSS_MEMORY_S
         reasons = [self.trouble] if self.trouble else []
+        if self.behind:
+            reasons.append("the machine is slower than the line: the gate inspects alone")
         if losing:
             reasons.append(f"lines were lost in the last {LOSS_MEMORY_S:g} s")
         if reasons:

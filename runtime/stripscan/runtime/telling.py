@@ -93,12 +93,22 @@ def telling(
         yield
 
 
+def undelivered_coils(station: Station) -> Callable[[], set[str]]:
+    """Return what tells, in any thread, of which coils events are still on their way."""
+
+    def coils() -> set[str]:
+        with reading(station.store.path)() as tables:
+            return tables.coils()
+
+    return coils
+
+
 def reading(where: Path | str) -> Callable[[], AbstractContextManager[OutboxTables]]:
     """Return what opens the events of a store to be read in another thread."""
 
     @contextmanager
     def tables() -> Iterator[OutboxTables]:
         with Store.open(where, readonly=True) as store:
-            yield OutboxTables(store.database)
+            yield OutboxTables(store.backend)
 
     return tables

@@ -1,7 +1,8 @@
 """From components to defects: when one is reported, how it grows, and when it ends."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 
 from stripscan.contract.classes import DefectClass
 from stripscan.contract.defect import Defect, DefectPhase
@@ -35,7 +36,7 @@ class _Open:
 
 
 class DefectTracker:
-    """Keeps the open components of one coil and turns them into defects.
+    """Keeps the open components of one surface of a coil and turns them into defects.
 
     A component becomes a defect as soon as it is as large as its classes ask for, and keeps its
     number for life. Where it has pixels of several classes, each counts as a share of its own
@@ -46,12 +47,22 @@ class DefectTracker:
         coil: Name of the coil.
         classes: Classes by id.
         min_area_px: Smallest defect in pixels by class name.
+        surface: Side of the strip.
+        numbers: Numbers for defects, rising; from 1 on if None.
     """
 
     def __init__(
-        self, *, coil: str, classes: Mapping[int, DefectClass], min_area_px: Mapping[str, int]
+        self,
+        *,
+        coil: str,
+        classes: Mapping[int, DefectClass],
+        min_area_px: Mapping[str, int],
+        surface: str = "top",
+        numbers: Iterator[int] | None = None,
     ) -> None:
         self._coil = coil
+        self._surface = surface
+        self._numbers = count(1) if numbers is None else numbers
         self._classes = classes
         self._min_area_px = min_area_px
         self._open: dict[int, _Open] = {}
@@ -127,7 +138,7 @@ class DefectTracker:
             if not self._is_defect(component):
                 return
             self._count += 1
-            component.number = self._count
+            component.number = next(self._numbers)
         phase = DefectPhase.UPDATE if component.reported else DefectPhase.NEW
         component.reported = True
         defects.append(
@@ -162,4 +173,5 @@ class DefectTracker:
             first_px=seen.first_px,
             last_px=seen.last_px,
             area_px=seen.area_px,
+            surface=self._surface,
         )

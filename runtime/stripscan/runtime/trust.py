@@ -14,7 +14,14 @@ from stripscan.contract.block import Block, LineRange
 from stripscan.contract.coverage import CoverageStatus
 from stripscan.runtime.bands import Span
 from stripscan.runtime.columns import DeadColumns
+from stripscan.runtime.encoder import Placed
 from stripscan.runtime.grey import BLOWN_GREY, DARK_GREY
+
+DARK = "dark image"
+"""Why lines without light are unknown."""
+
+NO_SIGNAL = frozenset({DARK, "constant image", "repeated image", "repeated lines"})
+"""What may be said of lines without light."""
 
 _SUSPECT_SHARE = 0.99
 _STEP_PX = 8
@@ -65,8 +72,18 @@ class BlockTrust:
         if sparse.min() == sparse.max() and pixels.min() == pixels.max():
             found.append(_unknown(block.lines, "constant image"))
         found += _of_rows(_suspect(sparse >= BLOWN_GREY), block, "overexposed image")
-        found += _of_rows(_suspect(sparse < DARK_GREY), block, "dark image")
+        found += _of_rows(_suspect(sparse < DARK_GREY), block, DARK)
         return tuple(found)
+
+    def spans_of(self, placed: Placed) -> tuple[Span, ...]:
+        """Return what cannot be trusted, or is not where it was expected.
+
+        Args:
+            placed: The next lines of the same camera.
+        """
+        if placed.status is CoverageStatus.UNKNOWN:  # its picture may be made up
+            return placed.spans
+        return (*self.spans(placed.block), *placed.spans)
 
     def _repeats(self, rows: NDArray[np.uint8], shape: tuple[int, ...]) -> bool:
         seen = (shape, rows.tobytes())

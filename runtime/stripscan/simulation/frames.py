@@ -20,7 +20,9 @@ from stripscan.simulation.strip import SimulatedStrip
 _LOG = logging.getLogger(__name__)
 
 
-def write_frames(strip: SimulatedStrip, folder: Path, block_lines: int) -> int:
+def write_frames(
+    strip: SimulatedStrip, folder: Path, block_lines: int, *, columns: slice = slice(None)
+) -> int:
     """Write the coil as ``block_000000.png`` and on, masks in ``truth/``, and ``truth.json``.
 
     The pictures are lossless, 8 bit, mono; the last one has the lines that are left. The folder
@@ -30,6 +32,7 @@ def write_frames(strip: SimulatedStrip, folder: Path, block_lines: int) -> int:
         strip: The strip.
         folder: A folder that does not exist yet, or is empty.
         block_lines: Lines of a picture, 1–65535.
+        columns: What of the strip the camera sees, in its order; the truth counts the strip's.
 
     Returns:
         How many pictures were written.
@@ -46,7 +49,7 @@ def write_frames(strip: SimulatedStrip, folder: Path, block_lines: int) -> int:
         folder.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
         try:
-            count = _write_blocks(strip, part, block_lines)
+            count = _write_blocks(strip, part, block_lines, columns)
             truth = json.dumps(_truth(strip, block_lines), indent=2) + "\n"
             (part / "truth.json").write_text(truth, encoding="utf-8")
             part.chmod(0o755)
@@ -60,20 +63,20 @@ def write_frames(strip: SimulatedStrip, folder: Path, block_lines: int) -> int:
     return count
 
 
-def _write_blocks(strip: SimulatedStrip, folder: Path, block_lines: int) -> int:
+def _write_blocks(strip: SimulatedStrip, folder: Path, block_lines: int, columns: slice) -> int:
     (folder / "truth").mkdir()
     starts = range(0, strip.total_lines, block_lines)
     for index, first_line in enumerate(starts):
         lines = min(block_lines, strip.total_lines - first_line)
         block = strip.render(first_line, lines)
         name = f"block_{index:06d}.png"
-        (folder / name).write_bytes(_png(block.pixels))
-        (folder / "truth" / name).write_bytes(_png(block.mask))
+        (folder / name).write_bytes(_png(block.pixels[:, columns]))
+        (folder / "truth" / name).write_bytes(_png(block.mask[:, columns]))
     return len(starts)
 
 
 def _png(image: NDArray[np.uint8]) -> bytes:
-    done, data = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    done, data = cv2.imencode(".png", np.ascontiguousarray(image), [cv2.IMWRITE_PNG_COMPRESSION, 1])
     if not done:
         raise OSError(f"a picture of {image.shape} px cannot be encoded as PNG")
     return data.tobytes()

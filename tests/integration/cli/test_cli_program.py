@@ -25,8 +25,10 @@ COMMANDS = [
     "predict",
     "report",
     "run",
+    "serve",
     "simulate",
     "train",
+    "users",
 ]
 
 LEAN = """
@@ -35,6 +37,7 @@ import sys
 EXTRAS = {
     "albumentations", "lightning", "matplotlib", "mlflow", "onnx", "onnxscript", "optuna",
     "safetensors", "segmentation_models_pytorch", "torch",
+    "argon2", "fastapi", "uvicorn",
 }
 
 class Blocker:

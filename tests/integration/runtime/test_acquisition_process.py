@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.runtime.tapes import LINES, Tape, assert_untorn, line_of
+from integration.runtime.tapes import LINES, Tape, assert_untorn, line_of, shared_memory
 from stripscan.contract.block import Block, BlockStatus
 from stripscan.contract.errors import CameraLost, CameraTimeout, ConfigError
 from stripscan.runtime.acquire import acquire, open_lines
@@ -21,7 +21,6 @@ from stripscan.runtime.acquisition_process import AcquisitionProcess
 from stripscan.runtime.sources import FrameSource
 from stripscan.runtime.station import Station
 
-SHARED = Path("/dev/shm")  # noqa: S108 - nothing is written there
 CAMERA = {"kind": "video", "uri": "rtsp://10.0.0.7/strip"}
 SIMULATOR = {
     **{"kind": "simulator", "width_px": 256, "length_m": 0.5, "block_lines": 100},
@@ -144,6 +143,21 @@ def test_a_camera_goes_on_after_each_death_until_there_are_too_many() -> None:
     assert source.stats["lines_lost"] == lost
 
 
+def test_a_camera_that_is_deaf_to_the_next_process_is_opened_once_more(tmp_path: Path) -> None:
+    source, taken = tape(period_s=0.005, plays=tmp_path), []
+    with source:
+        for block in source.blocks():
+            taken.append(block)
+            if len(taken) == 20:
+                os.kill(source._child.pid, signal.SIGKILL)
+            if len(taken) > 20 and not block.lost:
+                source.stop()
+    assert_contiguous(taken)
+    assert len(list(tmp_path.iterdir())) == 3
+    assert source.stats["acquisition_deaths"] == 2
+    assert source.stats["lines_lost"] == sum(b.lines.lines for b in taken if b.lost) > 0
+
+
 def test_the_death_of_another_source_ends_the_coil() -> None:
     taken = []
     paced = SIMULATOR | {"length_m": 100.0, "pace": True, "speed_m_s": 5.0}
@@ -173,7 +187,7 @@ with tape(period_s=0.01) as source:
 
 
 def test_nothing_is_left_when_the_daemon_is_killed() -> None:
-    before = set(SHARED.iterdir())
+    before = shared_memory()
     command = [sys.executable, "-c", PARENT]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as parent:
@@ -182,7 +196,7 @@ def test_nothing_is_left_when_the_daemon_is_killed() -> None:
         assert child.is_dir()
         parent.kill()
     wait_until(lambda: not child.exists())
-    assert set(SHARED.iterdir()) <= before
+    assert shared_memory() <= before
 
 
 def wait_until(happened: Callable[[], bool]) -> None:

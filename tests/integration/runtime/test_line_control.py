@@ -87,6 +87,29 @@ def test_whoever_lacks_the_token_is_refused() -> None:
     assert told == (202, '{"coil": "a", "ended": null}\n')
 
 
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:8620", 200),
+        ("127.0.0.1", 200),
+        ("127.1.2.3:80", 200),
+        ("[::1]:8620", 200),
+        ("LOCALHOST", 200),
+        ("rebound.example:8620", 421),
+        ("127.0.0.1.example", 421),
+        ("localhost@rebound.example", 421),
+        ("[::1", 421),
+        ("", 421),
+    ],
+)
+def test_a_page_whose_name_leads_here_by_now_is_refused(host: str, status: int) -> None:
+    with serving(open_book()) as server:
+        assert ask(server, "GET", "/status", Host=host)[0] == status
+    with serving(open_book(), token=WORD) as server:
+        trusted = {"Authorization": f"Bearer {WORD}"}
+        assert ask(server, "GET", "/status", Host=host, **trusted)[0] == 200
+
+
 class Stage:
     """A line in a thread of its own; its tape waits for the test at some blocks."""
 

@@ -131,6 +131,18 @@ def test_the_cut_is_at_the_line_that_passed_then() -> None:
     assert (later.first_line, later.along_m) == (75, pytest.approx(75 * 0.25 / 1000))
 
 
+def test_a_change_while_no_new_strip_came_is_at_the_furthest_point() -> None:
+    switch = CoilSwitch()
+    list(switch.cut(numbered(0, 100, host_ns=1000 * MS)))
+    switch.order(order(1500, "b"))
+    switch.order(order(2050, "c"))
+    (change,) = switch.rest(2000 * MS)
+    assert (change.line, change.coil) == (100, PlannedCoil(id="b"))
+    _, later, _ = switch.cut(numbered(100, 200, host_ns=2100 * MS))
+    assert isinstance(later, CoilChange)
+    assert later.line == 150  # the block was filled from 2000 ms on
+
+
 def test_a_strip_that_stands_still_does_not_hold_a_change_up() -> None:
     switch = CoilSwitch()
     list(switch.cut(numbered(0, 100, host_ns=1000 * MS)))

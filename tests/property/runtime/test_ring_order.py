@@ -118,6 +118,7 @@ def test_it_is_a_queue_that_forgets_its_oldest(queue_blocks: int, steps: list[bo
                 continue
             taken = ring.reader.take()
             assert (taken is None) == (not waiting)
+            assert ring.reader.waiting == max(len(waiting) - 1, 0)
             if taken is not None:
                 in_use.append((taken[1], waiting.popleft()))
             for got, put in in_use:  # what is in use is never written to

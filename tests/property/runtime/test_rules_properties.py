@@ -6,9 +6,13 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stripscan.contract.classes import NEU_CLASSES
 from stripscan.contract.defect import Defect
-from stripscan.runtime.rules.grade import densest, grade_coil
-from unit.runtime.rules_samples import a_coil, a_defect, rules
+from stripscan.runtime.rules.grade import grade_coil
+from stripscan.runtime.rules.judge import SeverityJudge
+from stripscan.runtime.rules.model import RulesFile
+from stripscan.runtime.rules.tally import CoilTally
+from unit.runtime.rules_samples import a_coil, a_defect, densest, rules
 
 WORSE = ["accept", "downgrade", "hold"]
 RULES = rules(
@@ -78,3 +82,45 @@ def test_strip_that_was_not_inspected_is_held_whatever_was_found(
     found: list[Defect], lost_m: float
 ) -> None:
     assert grade_coil(RULES, a_coil(lost_m=lost_m), found)[0] == "hold"
+
+
+AT_THE_TAIL = rules(
+    '[[severity]]\nname = "crop"\ntail_m = 3\nclasses = ["inclusion"]\nseverity = "ignore"\n'
+    '[[severity]]\nname = "end"\ntail_m = 9\nseverity = "critical"\n'
+    '[[severity]]\nname = "long"\nmin_length_mm = 2000\nseverity = "major"\n'
+    '[[grade]]\nname = "a"\ntail_m = 5\nmin_count = 3\nwindow_m = 1\ngrade = "hold"\n'
+    '[[grade]]\nname = "b"\nmin_area_percent = 0.005\ngrade = "downgrade"\n'
+    '[[grade]]\nname = "c"\nseverities = ["critical"]\nmin_count = 2\ngrade = "downgrade"\n'
+)
+
+
+@given(
+    found=some,
+    order=st.randoms(use_true_random=False),
+    more_m=steps,
+    status=st.sampled_from(["complete", "interrupted"]),
+    chosen=st.sampled_from([RULES, AT_THE_TAIL]),
+)
+def test_what_is_counted_while_a_coil_runs_is_what_is_counted_at_its_end(
+    found: list[Defect], order: Random, more_m: float, status: str, chosen: RulesFile
+) -> None:
+    found = [
+        dataclasses.replace(d, number=n, length_mm=1000 * (d.along_end_m - d.along_start_m))
+        for n, d in enumerate(found)
+    ]
+    length_m = max((d.along_end_m for d in found), default=0.0) + more_m
+    coil = a_coil(length_m=length_m, status=status)
+    judge = SeverityJudge(chosen, NEU_CLASSES)
+    judged = [judge.judged(d, judge.rule_of(d, tail_m=coil.tail_m)) for d in found]
+
+    tally = CoilTally(chosen, NEU_CLASSES)
+    for defect in sorted(found, key=lambda d: d.along_end_m + order.uniform(0, 2)):
+        tally.add(judge.so_far(defect))
+        tally.passed(order.uniform(0, 1) * min(defect.along_end_m + 4, length_m))
+    verdict = tally.verdict(coil)
+    grade, reasons = grade_coil(chosen, coil, judged)
+    assert (verdict.grade, verdict.reasons[: len(reasons)]) == (grade, reasons)
+    so_far = {d.number: judge.so_far(d).severity for d in found}
+    changed = {d.number: d.severity for d in judged if d.severity != so_far[d.number]}
+    assert {c.defect.number: c.defect.severity for c in verdict.changes} == changed
+    assert verdict.defects == len(found)

@@ -49,7 +49,7 @@ def test_an_event_is_a_cloud_event_and_survives_its_text() -> None:
     [
         {"type": "stripscan.defect.new"},  # its data are of an alarm
         {"type": "stripscan.alarm.lost"},
-        {"time": datetime(2026, 1, 2)},  # noqa: DTZ001 - what is refused
+        {"time": datetime(2026, 1, 2)},
         {"sequence": 0},
         {"schemaversion": 2},
         {"id": ""},

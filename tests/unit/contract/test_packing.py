@@ -158,36 +158,22 @@ def test_a_full_disk_is_a_bundle_error_and_leaves_the_old_bundle(bundle):
 
 
 KILLED_AT_ANY_STEP = """
-import os, signal, sys
+import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from unit.contract.bundle_samples import FILES, draft
+from unit.contract.kill_steps import killed_at_each_step
 from stripscan.contract.bundle import open_bundle, write_bundle
 
 path = Path(sys.argv[1])
-changes = {{"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.chmod"}}
 
-def write_until(step):
-    def count(event, arguments):
-        nonlocal step
-        if event in changes:
-            if step == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            step -= 1
-    sys.addaudithook(count)
-    write_bundle(path, draft(name="new"), FILES)
-    os._exit(0)
-
-status, step = 1, 0
-while status:
-    child = os.fork() or write_until(step)
-    status = os.waitpid(child, 0)[1]
-    assert status in (0, signal.SIGKILL), status
+def look():
     opened = open_bundle(path)
     assert {{name: opened.read(name) for name in opened.manifest.files}} == FILES
-    print(opened.manifest.name)
+    print(opened.manifest.name, flush=True)
     write_bundle(path, draft(), FILES)
-    step += 1
+
+killed_at_each_step(lambda: write_bundle(path, draft(name="new"), FILES), look)
 """
 
 

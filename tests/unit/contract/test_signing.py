@@ -219,41 +219,27 @@ except BundleError as error:
 """
 
 KILLED_AT_ANY_STEP = """
-import os, signal, sys
+import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from unit.contract.bundle_samples import FILES
 from unit.contract.key_samples import MILL, OTHER
+from unit.contract.kill_steps import killed_at_each_step
 from stripscan.contract.bundle import open_bundle, sign_bundle
 
 path = Path(sys.argv[1])
-changes = {{"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.chmod"}}
 before = sign_bundle(path, OTHER)
 
-def sign_until(step):
-    def count(event, arguments):
-        nonlocal step
-        if event in changes:
-            if step == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            step -= 1
-    sys.addaudithook(count)
-    sign_bundle(path, MILL)
-    os._exit(0)
-
-status, step = 1, 0
-while status:
-    child = os.fork() or sign_until(step)
-    status = os.waitpid(child, 0)[1]
-    assert status in (0, signal.SIGKILL), status
+def look():
     opened = open_bundle(path)
     assert opened.digest == before.digest
     assert {{name: opened.read(name) for name in opened.manifest.files}} == FILES
     keys = {{"old": OTHER.public_key(), "new": MILL.public_key()}}
     signer = opened.signed_by(keys.values())
-    print(next(name for name, key in keys.items() if key == signer))
+    print(next(name for name, key in keys.items() if key == signer), flush=True)
     sign_bundle(path, OTHER)
-    step += 1
+
+killed_at_each_step(lambda: sign_bundle(path, MILL), look)
 """
 
 

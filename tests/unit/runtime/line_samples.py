@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stripscan.contract.block import Block
+from stripscan.contract.block import Block, BlockStatus
 from stripscan.contract.bundle import Bundle
 from stripscan.contract.coverage import CoverageInterval
 from stripscan.contract.defect import Defect
@@ -22,9 +23,11 @@ from stripscan.runtime.order_book import OrderBook
 from stripscan.runtime.rules.load import load_rules
 from stripscan.runtime.shutdown import Hangup
 from stripscan.runtime.station import Station
+from stripscan.runtime.station_control import CoilSection
 from stripscan.runtime.station_model import LoadedModel
 from stripscan.runtime.store import Store
 from stripscan.runtime.supervision import Supervisor
+from stripscan.runtime.wall_clock import WallClock, utc_now
 from unit.runtime.inspection_samples import BoxEngine, block, manifest, metal, station
 
 Pixels = NDArray[np.uint8]
@@ -38,7 +41,14 @@ class BoundEngine(BoxEngine):
 
 
 class Tape:
-    """Plays a strip in blocks; what is planned for a block happens while that block is filled."""
+    """Plays a strip in blocks; what is planned for a block happens while that block is filled.
+
+    Args:
+        strip: Lines as the camera sees them.
+        during: What happens, by number of the block.
+        missing: Numbers of blocks that do not come.
+        counts: The encoder's count at each line; where the strip turns a block must end.
+    """
 
     live = False
     total_lines = None
@@ -50,10 +60,12 @@ class Tape:
         *,
         during: Mapping[int, Sequence[Callable[[], object]]] | None = None,
         missing: Sequence[int] = (),
+        counts: Sequence[int] | None = None,
     ) -> None:
         self._strip = strip
         self._during = during or {}
         self._missing = missing
+        self._counts = counts
         self._stopped = False
 
     def __enter__(self) -> Self:
@@ -79,9 +91,15 @@ class Tape:
             # As long after the last order as that came after the block before: it is in the middle.
             host_ns = 2 * now_ns - host_ns if number in self._during else now_ns
             if number not in self._missing:
-                yield block(self._strip[first : first + LINES], first, host_ns=host_ns)
+                yield self._block(first, host_ns)
             while time.monotonic_ns() < host_ns:
                 time.sleep(0.001)
+
+    def _block(self, first: int, host_ns: int) -> Block:
+        plain = block(self._strip[first : first + LINES], first, host_ns=host_ns)
+        if self._counts is None:
+            return plain
+        return replace(plain, encoder_count=self._counts[first], status=BlockStatus.PARTIAL)
 
     def stop(self) -> None:
         self._stopped = True
@@ -90,6 +108,11 @@ class Tape:
 def model() -> LoadedModel:
     bundle = Bundle(path=Path("made"), manifest=manifest(), raw_manifest=b"{}", signature=None)
     return LoadedModel(bundle=bundle, engine=BoundEngine())
+
+
+def keeper(setup: Station) -> ModelKeeper:
+    """Return a keeper of a model that nothing follows."""
+    return ModelKeeper(setup.model_copy(update={"coil": CoilSection()}), model())
 
 
 def open_book() -> OrderBook:
@@ -108,6 +131,7 @@ def run(
     hangup: Hangup | None = None,
     setup: Station | None = None,
     models: ModelKeeper | None = None,
+    wall: WallClock = utc_now,
 ) -> RunResult:
     """Run a line over a tape, with a store at ``path``."""
     supervisor = supervisor or Supervisor()
@@ -118,13 +142,14 @@ def run(
             station=setup,
             source=source,
             store=store,
-            models=models or ModelKeeper(setup, model()),
+            models=models or keeper(setup),
             rules=load_rules(None),
             flat_field=None,
             supervisor=supervisor,
             reload=(hangup or Hangup()).taken,
             orders=book or OrderBook("one coil"),
             on_progress=lambda _: None,
+            wall=wall,
         )
         return line.run(PlannedCoil(id=coil) if coil else None)
 

@@ -10,7 +10,6 @@ from pydantic_core import from_json
 from stripscan.runtime.coil_switch import PlannedCoil
 from stripscan.runtime.line import Line
 from stripscan.runtime.line_state import LineState
-from stripscan.runtime.model_keeper import ModelKeeper
 from stripscan.runtime.news import News
 from stripscan.runtime.order_book import OrderBook
 from stripscan.runtime.outbox_tables import OutboxTables
@@ -21,7 +20,7 @@ from stripscan.runtime.station_events import AlarmSection
 from stripscan.runtime.store import Store
 from stripscan.runtime.supervision import Supervisor
 from unit.runtime.inspection_samples import station
-from unit.runtime.line_samples import Tape, model
+from unit.runtime.line_samples import Tape, keeper
 
 Event = dict[str, Any]
 
@@ -37,7 +36,7 @@ def newsroom(
 
 def waiting(store: Store, after: int = 0) -> list[Event]:
     """Return the events behind a position."""
-    rows = OutboxTables(store.database).after(after, 100_000)
+    rows = OutboxTables(store.backend).after(after, 100_000)
     return [from_json(row.text) for row in rows]
 
 
@@ -59,7 +58,7 @@ def play(
             station=setup,
             source=source,
             store=store,
-            models=ModelKeeper(setup, model()),
+            models=keeper(setup),
             rules=load_rules(None),
             flat_field=None,
             supervisor=supervisor,

@@ -1,6 +1,7 @@
 """What tests of the rules share: a defect, a coil, rules written as a mill would."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from stripscan.contract.block import LineRange
@@ -8,6 +9,7 @@ from stripscan.contract.classes import NEU_CLASSES
 from stripscan.contract.coverage import CoverageInterval, CoverageStatus
 from stripscan.contract.defect import Defect, DefectPhase
 from stripscan.runtime.coil_extent import CoverageSpan
+from stripscan.runtime.rules import grade
 from stripscan.runtime.rules.grade import CoilFacts
 from stripscan.runtime.rules.load import Rules, load_rules
 from stripscan.runtime.rules.model import RulesFile
@@ -93,10 +95,14 @@ def a_coil(*, lost_m: float = 0.0, **changes: object) -> CoilFacts:
         camera="cam", start_m=100.0 - lost_m, end_m=100.0, status=CoverageStatus.DROPPED
     )
     coil = CoilFacts(
-        surface="top",
         status="complete",
         length_m=100.0,
         width_mm=1000.0,
         coverage=(seen, lost) if lost_m else (seen,),
     )
     return dataclasses.replace(coil, **changes)
+
+
+def densest(defects: Sequence[Defect], window_m: float) -> tuple[int, float]:
+    starts, ends = [d.along_start_m for d in defects], [d.along_end_m for d in defects]
+    return grade.densest(starts, ends, window_m)

@@ -50,7 +50,7 @@ def test_what_has_happened_is_latched_until_it_is_acknowledged(place: Path | str
         assert state(news) == (2, 1, False, False)
         told = [(e["type"].rpartition(".")[2], e["data"].get("number")) for e in waiting(store)]
         assert told == [("raised", 1), ("state", None), ("acknowledged", 1), ("raised", 2)]
-        records = AlarmTable(store.database).newest(9)
+        records = AlarmTable(store.backend).newest(9)
         assert [(r.number, r.acknowledged_by) for r in records] == [(2, None), (1, "plc")]
 
 

@@ -62,7 +62,7 @@ def test_each_coil_and_the_station_count_on_after_a_restart(place: Path | str) -
 def test_an_event_leaves_when_the_last_sink_has_it(place: Path | str) -> None:
     with newsroom(place, "mqtt", "webhook") as (store, news):
         tell(news, coil="a", times=3)
-        positions = [row.position for row in OutboxTables(store.database).after(0, 9)]
+        positions = [row.position for row in OutboxTables(store.backend).after(0, 9)]
         news.outbox.delivered("mqtt", positions[2])
         news.outbox.delivered("webhook", positions[0])
         news.close()
@@ -79,7 +79,7 @@ def test_an_event_leaves_when_the_last_sink_has_it(place: Path | str) -> None:
         news.close()
         assert (waiting(store), news.outbox.waiting_bytes) == ([], 0)
         tell(news)
-        (row,) = OutboxTables(store.database).after(positions[2] + 1, 9)
+        (row,) = OutboxTables(store.backend).after(positions[2] + 1, 9)
         assert row.position == positions[2] + 2, "positions never come again"
 
 
@@ -103,11 +103,11 @@ def test_a_new_sink_begins_now_and_one_that_is_gone_holds_nothing_up(
 def test_what_a_sink_will_never_take_is_kept_aside_and_alarms(place: Path | str) -> None:
     with newsroom(place, "webhook") as (store, news):
         tell(news, coil="a", times=2)
-        first = OutboxTables(store.database).after(0, 1)[0]
+        first = OutboxTables(store.backend).after(0, 1)[0]
         news.outbox.park("webhook", first.position, "mes answers 422")
         news.outbox.delivered("webhook", first.position)
         news.close()
-        ((sink, text, reason),) = OutboxTables(store.database).parked()
+        ((sink, text, reason),) = OutboxTables(store.backend).parked()
         assert (sink, text, reason) == ("webhook", first.text, "mes answers 422")
         assert "mes answers 422" in news.alarms.open[AlarmKind.DELIVERY].reason
         assert [e["type"] for e in waiting(store)][-1] == "stripscan.alarm.raised"

@@ -7,8 +7,8 @@ import pytest
 from stripscan.contract.coverage import CoverageStatus
 from stripscan.contract.defect import Defect
 from stripscan.runtime.coil_extent import CoverageSpan
-from stripscan.runtime.rules.grade import CoilFacts, densest, grade_coil
-from unit.runtime.rules_samples import a_coil, a_defect, rules
+from stripscan.runtime.rules.grade import CoilFacts, grade_coil
+from unit.runtime.rules_samples import a_coil, a_defect, densest, rules
 
 
 def judged(text: str, *defects: Defect, coil: CoilFacts | None = None) -> tuple[str, list[str]]:

@@ -10,8 +10,8 @@ from unit.runtime.rules_samples import a_defect, rules
 CRITICAL = '\nname = "r"\nseverity = "critical"\n'
 
 
-def judge(text: str, *, surface: str = "top") -> SeverityJudge:
-    return SeverityJudge(rules(text), NEU_CLASSES, surface=surface)
+def judge(text: str) -> SeverityJudge:
+    return SeverityJudge(rules(text), NEU_CLASSES)
 
 
 def fits(condition: str, defect: Defect, *, tail_m: float | None = None) -> bool:
@@ -52,10 +52,9 @@ def test_a_length_that_is_a_sum_of_pitches_is_on_the_limit() -> None:
     assert fits("min_length_mm = 200", a_defect(length_mm=length_mm))
 
 
-def test_a_surface_is_that_of_the_coil() -> None:
-    text = f'[[severity]]{CRITICAL}surface = "bottom"\n'
-    assert judge(text, surface="bottom").rule_of(a_defect()) is not None
-    assert judge(text, surface="top").rule_of(a_defect()) is None
+def test_a_surface_is_that_of_the_defect() -> None:
+    assert fits('surface = "bottom"', a_defect(surface="bottom"))
+    assert not fits('surface = "bottom"', a_defect(surface="top"))
 
 
 def test_the_tail_is_known_at_the_end_alone() -> None:

@@ -284,10 +284,6 @@ COMMANDS = '[coil]\ncontrol = "commands"\n'
     [
         (MINIMAL + COMMANDS, "needs a source that runs on: a camera, a stream or a device"),
         (LIVE + COMMANDS + 'id = "a"\n', "id and length_m come with each coil"),
-        (
-            LIVE + COMMANDS + "[encoder]\nmm_per_count = 0.1\n",
-            'control = "commands" in [coil] does not go with a table [encoder]',
-        ),
         (LIVE + '[control]\naddress = "0.0.0.0:8620"\n', "lets other machines in: add token_file"),
         (LIVE + '[control]\naddress = "127.0.0.1"\n', "it must be an address and a port"),
         (LIVE + '[control]\naddress = "127.0.0.1:99999"\n', "it must be an address and a port"),
@@ -298,6 +294,11 @@ def test_commands_need_a_source_that_runs_on_and_a_safe_address(
 ) -> None:
     (found,) = problems(tmp_path, text)
     assert problem in found
+
+
+def test_coil_after_coil_goes_with_an_encoder(tmp_path: Path) -> None:
+    text = LIVE + COMMANDS + "[encoder]\nmm_per_count = 0.1\n"
+    assert load_station(write(tmp_path, text)).encoder is not None
 
 
 def test_a_station_by_commands_may_let_in_who_has_the_token(tmp_path: Path) -> None:

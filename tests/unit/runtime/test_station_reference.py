@@ -18,7 +18,6 @@ from stripscan.runtime.station import (
     ReportSection,
     Station,
     StitchSection,
-    StoreSection,
     TritonSection,
     load_station,
 )
@@ -29,6 +28,9 @@ from stripscan.runtime.station_pipeline import PipelineSection
 from stripscan.runtime.station_rolls import RollRepeatSection, RollSection
 from stripscan.runtime.station_rules import RulesSection
 from stripscan.runtime.station_sources import FolderSource, SimulatorSource, VideoSource
+from stripscan.runtime.station_store import StoreSection
+from stripscan.runtime.station_view import ViewSection
+from stripscan.runtime.station_web import WebSection
 
 PAGE = Path(__file__).parents[3] / "docs/reference/station.md"
 
@@ -40,11 +42,13 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[inference]": InferenceSection,
     "[triton]": TritonSection,
     "[camera]": CameraSection,
+    "[[view]]": ViewSection,
     "[encoder]": EncoderSection,
     "[stitch]": StitchSection,
     "[report]": ReportSection,
     "[rules]": RulesSection,
     "[control]": ControlSection,
+    "[web]": WebSection,
     "[[roll]]": RollSection,
     "[roll_repeat]": RollRepeatSection,
     "[pipeline]": PipelineSection,
@@ -62,6 +66,7 @@ TABLES = {
     "inference",
     "triton",
     "camera",
+    "view",
     "encoder",
     "stitch",
     "report",
@@ -70,6 +75,7 @@ TABLES = {
     "roll_repeat",
     "pipeline",
     "source",
+    "web",
 }
 
 

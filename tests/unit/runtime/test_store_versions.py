@@ -1,5 +1,6 @@
 """Stores of every version that was released are taken over, and the tables are what we think."""
 
+import dataclasses
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -49,7 +50,7 @@ def columns(path: Path) -> list[tuple[object, ...]]:
     )
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 @pytest.mark.parametrize("readonly", [True, False])
 def test_an_old_store_is_upgraded_and_keeps_its_data(
     tmp_path: Path, version: int, readonly: bool
@@ -61,6 +62,8 @@ def test_an_old_store_is_upgraded_and_keeps_its_data(
         assert [d.number for d in store.defects("4711")] == [7]
         assert store.gradings("4711") == ()
     with Store.open(path) as store:
+        store.start_coil(dataclasses.replace(COIL, id="later", started_at="2024"))
+        assert [coil.id for coil in store.coils()] == ["later", "4711"]
         store.put_roll_repeat(REPEAT)
         assert store.roll_repeats("4711") == (REPEAT,)
     assert execute(path, "PRAGMA user_version") == [(SCHEMA_VERSION,)]

@@ -74,3 +74,10 @@ def test_an_empty_folder_is_used(tmp_path: Path) -> None:
 def test_a_block_size_out_of_range_is_refused(tmp_path: Path, block_lines: int) -> None:
     with pytest.raises(ConfigError, match=f"block_lines is {block_lines}"):
         write_frames(SimulatedStrip(SPEC), tmp_path / "coil", block_lines)
+
+
+def test_a_camera_that_sees_a_part_gives_that_part(tmp_path: Path) -> None:
+    strip = SimulatedStrip(SPEC)
+    write_frames(strip, tmp_path / "coil", 1000, columns=slice(199, 99, -1))
+    seen = _read(tmp_path / "coil" / "block_000000.png")
+    assert np.array_equal(seen, strip.render(0, 1000).pixels[:, 100:200][:, ::-1])

@@ -1,6 +1,7 @@
 """What a run learns from and chooses by."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,17 +40,35 @@ def choose(data: Path, split: Split, *, leaky_split: bool = False) -> Pictures:
     Raises:
         DataError: Data and split do not fit, the split leaks, or a part of it is empty.
     """
+    train, val = parts_of(data, split, ("train", "val"), leaky_split=leaky_split)
+    return Pictures(train=train, val=val, digest=digest_of([*train, *val]))
+
+
+def parts_of(
+    data: Path, split: Split, parts: Sequence[str], *, leaky_split: bool = False
+) -> list[list[Sample]]:
+    """Return the pictures of parts of a split, one sample of each picture.
+
+    Args:
+        data: Folder with the data sets.
+        split: The split.
+        parts: Out of ``train``, ``val`` and ``test``.
+        leaky_split: Accept a split of a protocol that is known to leak.
+
+    Raises:
+        DataError: Data and split do not fit, the split leaks, or a part of it is empty.
+    """
     samples = find_samples(data)
     changed(split, samples)
     match = match_sources(samples)
     leaked(split, samples, match.group, accept_protocol=leaky_split)
     sides = []
-    for part, names in (("train", split.train), ("val", split.val)):
-        wanted = set(names)
+    for part in parts:
+        wanted = set(getattr(split, part))
         indices = [i for i, sample in enumerate(samples) if sample.name in wanted]
         if not indices:
             raise DataError(f"the {part} part of the split is empty")
         chosen = best_label([samples[i] for i in indices], match.picture[indices])
         logger.info("%s: %d pictures of %d files", part, len(chosen), len(indices))
         sides.append(chosen)
-    return Pictures(train=sides[0], val=sides[1], digest=digest_of([*sides[0], *sides[1]]))
+    return sides

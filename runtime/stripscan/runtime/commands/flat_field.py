@@ -21,6 +21,7 @@ from stripscan.runtime.conditioning.learning import (
     learn,
     learn_dark,
 )
+from stripscan.runtime.panorama.sections import camera_station
 from stripscan.runtime.sources import open_source
 from stripscan.runtime.station import Station, load_station
 from stripscan.terminal.console import results, say
@@ -51,17 +52,21 @@ def learn_command(
     dark_from: Annotated[
         Path | None, typer.Option(help="What --dark wrote, to be taken into account.")
     ] = None,
+    camera: Annotated[
+        str | None, typer.Option(help="Which camera, where the station has several.")
+    ] = None,
 ) -> None:
     """Learn gain and offset of each column from the station's source; no model runs."""
     if dark and (white or dark_from is not None):
         raise ConfigError("--dark goes with neither --white nor --dark-from: the lens is covered")
-    config = load_station(station)
+    config = camera_station(load_station(station), camera)
     reference = load_flat_field(dark_from) if dark_from is not None else None
     target: Target = "dark" if dark else "white" if white else "strip"
     field = _learned(config, target, lines, lamp_hours, reference)
     save_flat_field(field, out)
     _show(field)
-    say(f'to use it: flat_field = "{out}" in [camera] of {station}')
+    table = f'[[view]] "{camera}"' if camera else "[camera]"
+    say(f'to use it: flat_field = "{out}" in {table} of {station}')
     results.print(str(out), soft_wrap=True)
 
 

@@ -18,6 +18,7 @@ from stripscan.contract.manifest import (
     Variant,
     VariantScores,
 )
+from stripscan.contract.manifest_gate import GateEntry
 from stripscan.runtime.commands.predict import bundle_path
 from stripscan.terminal.console import results
 
@@ -74,6 +75,7 @@ def _facts(bundle: Bundle) -> Table:
         f"multiples of {fed.size_multiple_px} px; {fed.mm_per_px:g} mm per px",
         **_provenance(manifest.provenance),
         "golden frames": _golden(manifest.golden),
+        "gate": _gate(manifest.gate),
         **_figures(manifest.evaluation),
     }
     table = Table.grid(padding=(0, 2))
@@ -105,6 +107,19 @@ def _golden(frames: tuple[Golden, ...]) -> str:
         return "none"
     least = min(frame.min_agreement for frame in frames)
     return f"{len(frames)}, of which {least:.1%} of the pixels must agree"
+
+
+def _gate(gate: GateEntry | None) -> str:
+    if gate is None:
+        return "none"
+    told = f"{gate.file}, {_mb(gate.size_bytes)}, cells of {gate.cell_px} px"
+    report = gate.report
+    if report is None:
+        return told
+    return (
+        f"{told}; passes {sum(report.passed.values())} of {sum(report.defects.values())} defects "
+        f"that the model finds, and {report.clean_marked:.2%} of clean tiles"
+    )
 
 
 def _figures(scored: Evaluation | None) -> dict[str, str]:

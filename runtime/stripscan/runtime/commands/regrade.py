@@ -15,7 +15,8 @@ from rich.text import Text
 from stripscan.contract.errors import ConfigError, StoreError
 from stripscan.contract.files import write_file
 from stripscan.runtime.rules.load import DEFAULT_RULES, Rules, load_rules, unknown_classes
-from stripscan.runtime.rules.replay import Replay, SeverityChange, keep, replay
+from stripscan.runtime.rules.replay import Replay, keep, replay
+from stripscan.runtime.rules.tally import SeverityChange
 from stripscan.runtime.store import Store
 from stripscan.terminal.console import results, say, warn
 
@@ -30,7 +31,9 @@ def regrade(
     coils: Annotated[
         list[str] | None, typer.Argument(help="The coils, or 'latest'.", show_default=False)
     ] = None,
-    store: Annotated[Path, typer.Option(help="The store.")] = Path("stripscan.db"),
+    store: Annotated[
+        str, typer.Option(help="The store: a file, or a PostgreSQL URL.")
+    ] = "stripscan.db",
     rules: Annotated[
         str, typer.Option(help="The rules file; 'default' is the one that comes with stripscan.")
     ] = DEFAULT_RULES,

@@ -32,7 +32,9 @@ _WRITERS: dict[Format, Callable[[Report, Path], None]] = {
 
 def report(
     coil: Annotated[str, typer.Argument(help="The coil, or 'latest'.")] = "latest",
-    store: Annotated[Path, typer.Option(help="The store.")] = Path("stripscan.db"),
+    store: Annotated[
+        str, typer.Option(help="The store: a file, or a PostgreSQL URL.")
+    ] = "stripscan.db",
     out: Annotated[
         Path | None, typer.Option(help="The file; the coil's name and the format if none.")
     ] = None,

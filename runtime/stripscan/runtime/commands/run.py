@@ -1,7 +1,6 @@
 """``stripscan run``: the daemon."""
 
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -9,17 +8,20 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from stripscan.contract.errors import StoreError
+from stripscan.runtime.acquire import open_lines
 from stripscan.runtime.coil_run import Progress as Where
 from stripscan.runtime.conditioning.station_field import station_flat_field
 from stripscan.runtime.control.server import read_token
-from stripscan.runtime.daemon import run_station, station_bundle, station_engine
-from stripscan.runtime.golden import require_golden
+from stripscan.runtime.daemon import run_station, station_bundle
 from stripscan.runtime.grading import station_rules
 from stripscan.runtime.inspector import tile_grid
 from stripscan.runtime.line import RunResult
+from stripscan.runtime.panorama.sections import camera_stations
 from stripscan.runtime.sources import open_source
 from stripscan.runtime.station import Station, load_station
+from stripscan.runtime.station_model import load_model
 from stripscan.runtime.store import Store
+from stripscan.runtime.store_postgresql import require_driver
 from stripscan.runtime.telling import station_sinks
 from stripscan.terminal.console import messages, results, say
 from stripscan.terminal.logs import configure_logging
@@ -65,18 +67,14 @@ def _checked(station: Station) -> str:
     """
     bundle = station_bundle(station)
     rules = station_rules(station, bundle)
-    with closing(station_engine(station, bundle)) as engine:
-        require_golden(engine, bundle)
+    load_model(station, bundle).close()
     tile_grid(station, bundle.manifest, width_px=1)
-    source = open_source(station)
-    if source.live:
-        station_flat_field(station)
-    else:
-        with source:
-            station_flat_field(station, width_px=source.width_px)
+    _check_sources(station)
     if station.control:
         read_token(station.control.token_file)
     station_sinks(station)
+    if station.store.url:
+        require_driver("url in [store]")
     path, coil = station.store.path, station.coil.id
     if path.exists():
         with Store.open(path, readonly=True) as store:
@@ -85,6 +83,24 @@ def _checked(station: Station) -> str:
     elif not path.parent.is_dir():
         raise StoreError(f"the folder {path.parent} does not exist: make it, then try again")
     return f"bundle {bundle.manifest.name}, rules {rules}, store {path}"
+
+
+def _check_sources(station: Station) -> None:
+    """Open what is no live source, and read the flat fields.
+
+    Raises:
+        StripscanError: They would stop a run.
+    """
+    sources = [open_source(each) for each in camera_stations(station)]
+    if station.view and not any(source.live for source in sources):
+        with open_lines(station):
+            return
+    for each, source in zip(camera_stations(station), sources, strict=True):
+        if source.live:
+            station_flat_field(each)
+        else:
+            with source:
+                station_flat_field(each, width_px=source.width_px)
 
 
 def run_with_progress(station: Station) -> RunResult:

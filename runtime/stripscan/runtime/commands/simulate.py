@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from stripscan.contract.errors import ConfigError
@@ -37,6 +38,15 @@ def simulate(
     real_data: Annotated[
         Path | None, typer.Option(help="SD-saliency-900 folder: plant its defects.")
     ] = None,
+    view_left_px: Annotated[
+        int, typer.Option(min=0, help="First column that the camera sees, one of several.")
+    ] = 0,
+    view_px: Annotated[
+        int | None, typer.Option(min=32, help="How many columns it sees; all that are left.")
+    ] = None,
+    mirrored: Annotated[
+        bool, typer.Option("--mirrored", help="It sees them from right to left.")
+    ] = False,
 ) -> None:
     """Write the frames of a moving strip and the truth about them, or send them as a camera.
 
@@ -57,18 +67,39 @@ def simulate(
             speed_m_s=speed_m_s,
         )
     )
+    columns = _columns(width_px, view_left_px, view_px, mirrored=mirrored)
     if out is not None:
-        frames = write_frames(strip, out, block_lines)
+        frames = write_frames(strip, out, block_lines, columns=columns)
         say(f"{frames} frames of {block_lines} lines, {len(strip.planted)} planted defects")
         results.print(str(out), soft_wrap=True)
     if as_camera is not None:
-        _be_a_camera(strip, as_camera, block_lines)
+        _be_a_camera(strip, as_camera, block_lines, columns)
 
 
-def _be_a_camera(strip: SimulatedStrip, address: str, block_lines: int) -> None:
+def _columns(width_px: int, left_px: int, view_px: int | None, *, mirrored: bool) -> slice:
+    """Return what a camera sees of the strip, in its order.
+
+    Raises:
+        ConfigError: It would look beyond the strip's picture.
+    """
+    stop_px = left_px + (view_px or max(width_px - left_px, 1))
+    if stop_px > width_px:
+        raise ConfigError(
+            f"columns {left_px} to {stop_px} reach beyond --width-px {width_px}, which all cameras "
+            "see together: take less of --view-left-px or --view-px"
+        )
+    if mirrored:
+        return slice(stop_px - 1, left_px - 1 if left_px else None, -1)
+    return slice(left_px, stop_px)
+
+
+def _be_a_camera(strip: SimulatedStrip, address: str, block_lines: int, columns: slice) -> None:
     """Send the strip to whoever takes it, at its steady speed, until a signal comes."""
     starts = range(0, strip.total_lines - block_lines + 1, block_lines)
-    blocks = [strip.render(first, block_lines).pixels for first in starts]
+    blocks = [
+        np.ascontiguousarray(strip.render(first, block_lines).pixels[:, columns])
+        for first in starts
+    ]
     if not blocks:
         raise ConfigError(f"the strip has {strip.total_lines} lines: less than one block")
     period_s = block_lines * strip.spec.mm_per_line / 1000 / strip.spec.speed_m_s

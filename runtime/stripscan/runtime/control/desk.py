@@ -6,14 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import parse_qs, urlsplit
 
 from stripscan.contract.errors import CommandError
 from stripscan.runtime.control.bodies import parse_start
 from stripscan.runtime.control.metrics import CONTENT_TYPE, Metrics
 from stripscan.runtime.order_book import OrderBook
+from stripscan.runtime.station_control import is_loopback
 from stripscan.runtime.supervision import Supervisor
 
 _JSON: Final = "application/json"
+_MAX_DIGITS: Final = 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,7 @@ class Request:
     Attributes:
         method: ``GET`` or ``POST``.
         path: Path without query.
+        query: What follows the question mark.
         headers: Names in lower case.
         body: At most some kilobytes.
     """
@@ -30,6 +34,7 @@ class Request:
     method: str
     path: str
     headers: Mapping[str, str]
+    query: str = ""
     body: bytes = b""
 
 
@@ -81,6 +86,7 @@ class Desk:
             "/coils": ("POST", self._start),
             "/coils/end": ("POST", self._end),
             "/status": ("GET", self._status),
+            "/strip": ("GET", self._strip),
             "/healthz": ("GET", self._health),
             "/readyz": ("GET", self._readiness),
             "/metrics": ("GET", self._figures),
@@ -91,6 +97,11 @@ class Desk:
         if not self._is_trusted(request):
             return refused(
                 HTTPStatus.UNAUTHORIZED, "the token is missing or wrong: Authorization: Bearer …"
+            )
+        if not self._is_meant(request):
+            return refused(
+                HTTPStatus.MISDIRECTED_REQUEST,
+                "without a token it answers to 127.0.0.1, [::1] and localhost, to no other name",
             )
         route = self._routes.get(request.path)
         if route is None:
@@ -110,6 +121,21 @@ class Desk:
             return True
         given = request.headers.get("authorization", "")
         return hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode())
+
+    def _is_meant(self, request: Request) -> bool:
+        """Return whether a request is for this machine by a name that only it can have.
+
+        A page in a browser of this machine may come from a name that leads here by now (DNS
+        rebinding), and then read and send what it likes; the name stays that of the page.
+        """
+        host = request.headers.get("host")
+        if self._token is not None or host is None:
+            return True
+        try:
+            name = urlsplit(f"//{host}").hostname
+        except ValueError:
+            return False
+        return name is not None and is_loopback(name)
 
     def _start(self, request: Request) -> Answer:
         try:
@@ -145,6 +171,12 @@ class Desk:
     def _figures(self, _request: Request) -> Answer:
         text = self._metrics.text()
         return Answer(status=HTTPStatus.OK, body=text, content_type=CONTENT_TYPE)
+
+    def _strip(self, request: Request) -> Answer:
+        after = parse_qs(request.query).get("after", ["0"])[-1]
+        if not (after.isascii() and after.isdecimal() and len(after) <= _MAX_DIGITS):
+            return refused(HTTPStatus.BAD_REQUEST, "after is the number of the last band you have")
+        return told(HTTPStatus.OK, {"bands": self._supervisor.view.after(int(after))})
 
     def _status(self, _request: Request) -> Answer:
         supervisor = self._supervisor

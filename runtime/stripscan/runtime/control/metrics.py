@@ -22,7 +22,9 @@ from stripscan.runtime.supervision import Supervisor
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
-_BOUNDS_MS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
+_E12: Final = (1.0, 1.2, 1.5, 1.8, 2.2, 2.7, 3.3, 3.9, 4.7, 5.6, 6.8, 8.2)
+_BOUNDS_MS: Final = (*(step * 10**power for power in range(4) for step in _E12), 10_000.0)
+"""Preferred numbers (IEC 60063), near enough for a percentile to be read between them."""
 
 
 class Metrics:
@@ -63,6 +65,11 @@ class _LineCollector(Collector):
                 "dropped_blocks",
                 "Blocks that were not taken in time",
                 figures.dropped_blocks,
+            ),
+            (
+                "gate_only_switches",
+                "Changes from the full chain to the gate alone, and back",
+                figures.gate_only_switches,
             ),
             ("lines", "Lines that passed, lost ones included", figures.lines),
             ("lost_lines", "Lines without a picture", figures.lost_lines),

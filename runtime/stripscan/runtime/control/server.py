@@ -129,8 +129,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _respond(self, body: bytes) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        path = self.path.partition("?")[0]
-        request = Request(method=self.command, path=path, headers=headers, body=body)
+        path, _, query = self.path.partition("?")
+        request = Request(method=self.command, path=path, headers=headers, query=query, body=body)
         self._send(self.server.desk.answer(request))
 
     def _refuse(self, status: HTTPStatus, reason: str) -> None:

@@ -37,9 +37,9 @@ class OnnxEngine:
     def __init__(self, model: bytes, *, threads: int = 0) -> None:
         self._threads = threads or len(os.sched_getaffinity(0))
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="onnxruntime")
-        self._alone = _session(model, threads=1)
+        self._alone = open_session(model, threads=1)
         check_contract(self._alone)
-        self._together = _session(model, threads=self._threads) if self._threads > 1 else None
+        self._together = open_session(model, threads=self._threads) if self._threads > 1 else None
 
     @property
     def description(self) -> str:
@@ -49,7 +49,9 @@ class OnnxEngine:
     def infer(self, tiles: Pixels) -> tuple[Pixels, Pixels]:
         """Return masks and scores; see ``Engine.infer``."""
         try:
-            size = max(1, _PIECE_PX // max(1, tiles[:1].size))
+            # No thread waits for another one that has the larger share of a small batch.
+            share = -(-len(tiles) // self._threads)
+            size = max(1, min(_PIECE_PX // max(1, tiles[:1].size), share))
             pieces = [tiles[i : i + size] for i in range(0, len(tiles), size)] or [tiles]
             if self._together and len(pieces) < self._threads:
                 return _run(self._together, tiles)
@@ -64,7 +66,12 @@ class OnnxEngine:
         self._pool.shutdown()
 
 
-def _session(model: bytes, *, threads: int) -> onnxruntime.InferenceSession:
+def open_session(model: bytes, *, threads: int) -> onnxruntime.InferenceSession:
+    """Return a session on the CPU.
+
+    Raises:
+        EngineError: ONNX Runtime cannot load the model.
+    """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = ERRORS_ONLY
     options.intra_op_num_threads = threads

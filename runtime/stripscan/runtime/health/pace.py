@@ -11,6 +11,7 @@ import numpy as np
 from stripscan.contract.block import Block
 from stripscan.contract.manifest import Manifest
 from stripscan.runtime.engines.base import Engine
+from stripscan.runtime.gate import Gate
 from stripscan.runtime.inspector import CoilInspector, tile_grid
 from stripscan.runtime.sources.base import BlockCounter
 from stripscan.runtime.station import Station
@@ -48,7 +49,13 @@ class Pace:
 
 
 def measure_pace(
-    station: Station, manifest: Manifest, engine: Engine, *, width_px: int, seconds: float = 1.0
+    station: Station,
+    manifest: Manifest,
+    engine: Engine,
+    *,
+    width_px: int,
+    gate: Gate | None = None,
+    seconds: float = 1.0,
 ) -> Pace:
     """Inspect drawn strip with a station's engine, batch and tiles, and time its bands.
 
@@ -57,6 +64,7 @@ def measure_pace(
         manifest: Of the bundle.
         engine: What runs the model.
         width_px: Width of the camera's image.
+        gate: Chooses tiles, where the station asks for that.
         seconds: How long to measure, after the warm-up; at least 5 bands in any case.
 
     Raises:
@@ -65,7 +73,12 @@ def measure_pace(
     """
     core = tile_grid(station, manifest, width_px=width_px).core_px
     inspector = CoilInspector(
-        coil="pace", station=station, manifest=manifest, engine=engine, width_px=width_px
+        coil="pace",
+        station=station,
+        manifest=manifest,
+        engine=engine,
+        width_px=width_px,
+        gate=gate,
     )
     times_ms: list[float] = []
     warm, until = 0, 0.0

@@ -2,15 +2,15 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from stripscan.contract.bundle import Bundle
 from stripscan.contract.errors import StripscanError
+from stripscan.runtime.acquire import open_lines
 from stripscan.runtime.conditioning.station_field import station_flat_field
 from stripscan.runtime.daemon import station_bundle, station_engine
-from stripscan.runtime.engines.base import Engine
+from stripscan.runtime.golden import require_gate_golden
 from stripscan.runtime.grading import station_rules
 from stripscan.runtime.health.budget import Budget, budget_finding
 from stripscan.runtime.health.disk import (
@@ -25,6 +25,7 @@ from stripscan.runtime.health.model import golden_finding
 from stripscan.runtime.health.pace import Pace, measure_pace
 from stripscan.runtime.sources import open_source
 from stripscan.runtime.station import Station, load_station
+from stripscan.runtime.station_model import station_gate
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,10 +50,12 @@ def station_findings(path: Path) -> Iterator[Finding]:
     except StripscanError as error:
         yield Finding(what="station", verdict="fail", detail=str(error))
         return
-    yield Finding(what="station", verdict="ok", detail=f"{station.name}, {station.source.kind}")
+    kinds = ", ".join(source.kind for source in station.sources)
+    yield Finding(what="station", verdict="ok", detail=f"{station.name}, {kinds}")
     known = _Known()
     yield _source(station, known)
-    yield from _flat_field(station, known.width_px)
+    if not station.view:  # several are opened with their flat fields
+        yield from _flat_field(station, known.width_px)
     yield from _model(station, known)
     yield from _store(station, known)
 
@@ -60,10 +63,13 @@ def station_findings(path: Path) -> Iterator[Finding]:
 def _source(station: Station, known: _Known) -> Finding:
     what = "source"
     try:
-        with open_source(station) as source:
+        with open_lines(station) if station.view else open_source(station) as source:
             known.width_px, known.live = source.width_px, source.live
     except StripscanError as error:
         return Finding(what=what, verdict="fail", detail=str(error))
+    if station.view:
+        detail = f"{len(station.view)} cameras, pictures of {known.width_px} px in all"
+        return Finding(what=what, verdict="ok", detail=detail)
     return Finding(what=what, verdict="ok", detail=f"lines of {known.width_px} px")
 
 
@@ -91,18 +97,22 @@ def _model(station: Station, known: _Known) -> Iterator[Finding]:
         what = "station's rules"
         yield Finding(what=what, verdict="ok", detail=str(station_rules(station, bundle)))
         what = "station's engine"
-        with closing(station_engine(station, bundle)) as engine:
+        with ExitStack() as stack:
+            engine = stack.enter_context(closing(station_engine(station, bundle)))
             yield golden_finding(what, engine, bundle)
+            gate = None
+            if station.needs_gate:
+                what = "station's gate"
+                gate = stack.enter_context(closing(station_gate(station, bundle)))
+                require_gate_golden(gate, bundle)
+                yield Finding(what=what, verdict="ok", detail="marks the golden frames well")
             what = "time budget"
-            known.pace = _pace(station, bundle, engine, known.width_px)
+            if known.width_px is not None:
+                known.pace = measure_pace(
+                    station, bundle.manifest, engine, width_px=known.width_px, gate=gate
+                )
     except StripscanError as error:
         yield Finding(what=what, verdict="fail", detail=str(error))
-
-
-def _pace(station: Station, bundle: Bundle, engine: Engine, width_px: int | None) -> Pace | None:
-    if width_px is None:
-        return None
-    return measure_pace(station, bundle.manifest, engine, width_px=width_px)
 
 
 def _store(station: Station, known: _Known) -> Iterator[Finding]:

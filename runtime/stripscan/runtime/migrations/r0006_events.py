@@ -6,7 +6,7 @@ from alembic import op
 from stripscan.runtime.store_types import TEXT, WHOLE
 
 revision = "0006"
-down_revision = "0003"
+down_revision = "0005"
 
 
 def upgrade() -> None:
@@ -14,11 +14,15 @@ def upgrade() -> None:
     op.create_table(
         "outbox",
         sa.Column("position", WHOLE, nullable=False, autoincrement=False),
-        *(sa.Column(name, TEXT, nullable=False) for name in ("id", "kind", "event")),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("coil", TEXT),
+        sa.Column("event", TEXT, nullable=False),
         sa.Column("bytes", WHOLE, nullable=False),
         sa.PrimaryKeyConstraint("position"),
         sqlite_strict=True,
     )
+    op.create_index("outbox_of_coil", "outbox", ["coil"])
     op.create_table(
         "outbox_cursor",
         sa.Column("sink", TEXT, nullable=False),

@@ -126,7 +126,7 @@ def _latest(latest: LatestDefect | None) -> Iterator[int]:
     yield latest.count % 0x10000
     yield _fit(latest.class_id, 0xFFFF)
     yield _SEVERITIES.get(defect.severity, 0)
-    yield int(latest.surface == "bottom")
+    yield int(defect.surface == "bottom")
     yield from _wide(defect.along_start_m * 1000)
     yield _fit(defect.across_left_mm, 0xFFFF)
     yield _fit(defect.across_right_mm, 0xFFFF)

@@ -41,6 +41,7 @@ CSV_DECIMALS: Final[dict[str, int | None]] = {
     "first_px": None,
     "last_px": None,
     "area_px": None,
+    "surface": None,
 }
 """Columns of the CSV in their order, with the decimals of those that are measured."""
 
@@ -123,11 +124,16 @@ def write_json(report: Report, path: Path) -> None:
 
 
 def write_csv(report: Report, path: Path) -> None:
-    """Write one row a defect, by number, as RFC 4180; units are in the column names.
+    """Write the text of ``csv_text``.
 
     Raises:
         StoreError: It cannot be written.
     """
+    write_text(path, csv_text(report))
+
+
+def csv_text(report: Report) -> str:
+    """Return one row a defect, by number, as RFC 4180; units are in the column names."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow([*CSV_DECIMALS, CSV_REPEAT])
@@ -135,7 +141,7 @@ def write_csv(report: Report, path: Path) -> None:
     for d in sorted(report.defects, key=lambda d: d.defect.number):
         measured = [_cell(d.defect, *column) for column in CSV_DECIMALS.items()]
         writer.writerow([*measured, repeat_of.get(d.defect.number, "")])
-    write_text(path, text.getvalue())
+    return text.getvalue()
 
 
 def _cell(defect: Defect, name: str, decimals: int | None) -> str:

@@ -14,7 +14,7 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from stripscan.contract.coverage import CoverageStatus
-from stripscan.runtime.coil_extent import CoverageSpan
+from stripscan.runtime.coil_extent import CoverageSpan, uninspected_m
 from stripscan.runtime.report.export import write_text
 from stripscan.runtime.report.model import Report, ReportDefect
 from stripscan.runtime.report.thumbnails import Thumbnail, thumbnail
@@ -76,7 +76,7 @@ def render_html(report: Report) -> str:
         duration=_duration(report.coil.started_at, report.coil.ended_at),
         gaps=sorted(gaps, key=lambda s: -s.length_m)[:MAX_GAPS],
         gap_count=len(gaps),
-        not_inspected_m=sum(s.length_m for s in gaps),
+        not_inspected_m=uninspected_m(gaps),
         most_of_class=max([c.count for c in report.classes], default=0),
         listed=len(listed),
         pictured=len(thumbnails),
@@ -134,7 +134,8 @@ def _page_data(
             "area": [round(d.area_mm2, 2) for d in defects],
             "edgeLeft": [round(d.edge_left_mm, 1) for d in defects],
             "edgeRight": [round(d.edge_right_mm, 1) for d in defects],
-        },
+        }
+        | ({"surface": [d.surface for d in defects]} if "," in report.coil.surface else {}),
         "pictures": {
             str(number): [t.uri, t.width, t.height, t.outline] for number, t in thumbnails.items()
         },

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from stripscan.contract.classes import DefectClass
+from stripscan.contract.classes import SEVERITIES, DefectClass
 from stripscan.contract.coverage import CoverageStatus
 from stripscan.contract.defect import Defect
 from stripscan.contract.grading import Grading
@@ -22,9 +22,6 @@ from stripscan.runtime.coil_extent import (
     strip_width_mm,
 )
 from stripscan.runtime.store import CoilRecord, Picture, Store
-
-SEVERITIES: Final = ("critical", "major", "minor")
-"""From the worst."""
 
 MAX_PICTURES: Final = 300
 """Defects that have their picture in a report: the worst by severity, then area."""

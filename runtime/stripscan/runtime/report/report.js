@@ -5,6 +5,7 @@
   const $ = (id) => document.getElementById(id);
   const total = defects.number.length;
   const endM = Math.max(lengthM, 0.001);
+  const side = (i) => (defects.surface ? `, ${defects.surface[i]}` : "");
   const edge = defects.edgeLeft.map((left, i) => Math.min(left, defects.edgeRight[i]));
   const columns = { ...defects, edge };
   const cameras = [...new Set(coverage.map((span) => span[0]))];
@@ -199,7 +200,7 @@
     const nearest = defects.edgeLeft[i] <= defects.edgeRight[i] ? "L" : "R";
     made.append(
       element("td", { className: "nowrap" }, swatch, ` ${classes[defects.class[i]].title}`,
-        element("span", { className: "conf", textContent: `${number(defects.confidence[i] * 100)} %` })),
+        element("span", { className: "conf", textContent: `${number(defects.confidence[i] * 100)} %${side(i)}` })),
       element("td", {}, severityBadge(i)),
       element("td", { className: "n" }, go),
       cell(`${number(defects.left[i])} – ${number(defects.right[i])}`),
@@ -213,7 +214,7 @@
     const found = state.shown.filter((i) =>
       (!onlyView || (defects.end[i] >= state.from && defects.start[i] <= state.to)) &&
       (!text || String(defects.number[i]) === text ||
-        classes[defects.class[i]].title.toLowerCase().includes(text)));
+        `${classes[defects.class[i]].title}${side(i)}`.toLowerCase().includes(text)));
     if (state.sort) {
       const key = columns[state.sort];
       const sign = state.down ? -1 : 1;
@@ -270,7 +271,7 @@
   }
   function describe(i) {
     return [
-      `No. ${defects.number[i]} · ${classes[defects.class[i]].title}, ${number(defects.confidence[i] * 100)} %`,
+      `No. ${defects.number[i]} · ${classes[defects.class[i]].title}, ${number(defects.confidence[i] * 100)} %${side(i)}`,
       `${severities[defects.severity[i]]} · ${number(defects.start[i], 2)} m from the head\n` +
       `${number(defects.left[i])} – ${number(defects.right[i])} mm across\n` +
       `${number(defects.length[i], 1)} × ${number(defects.width[i], 1)} mm, ${number(defects.area[i], 1)} mm²`,

@@ -26,11 +26,9 @@ class Place:
     """What a condition may ask beside the defect.
 
     Attributes:
-        surface: Side of the strip.
         tail_m: Position of the tail from the head in m; none while it has not come.
     """
 
-    surface: str
     tail_m: float | None = None
 
 
@@ -68,13 +66,11 @@ class SeverityJudge:
     Args:
         rules: The rules.
         classes: Classes of the bundle: their severity counts where no rule fits.
-        surface: Side of the strip.
     """
 
-    def __init__(self, rules: RulesFile, classes: Iterable[DefectClass], *, surface: str) -> None:
+    def __init__(self, rules: RulesFile, classes: Iterable[DefectClass]) -> None:
         self._rules = [(rule, Selector(rule)) for rule in rules.severity]
         self._of_class = {c.name: str(c.severity) for c in classes}
-        self._surface = surface
 
     def so_far(self, defect: Defect) -> Defect:
         """Return the defect with the severity of what is known of it while the strip runs.
@@ -91,7 +87,7 @@ class SeverityJudge:
             defect: The defect.
             tail_m: Position of the tail from the head in m; none while it has not come.
         """
-        place = Place(surface=self._surface, tail_m=tail_m)
+        place = Place(tail_m=tail_m)
         return next((rule for rule, selector in self._rules if selector.takes(defect, place)), None)
 
     def judged(self, defect: Defect, rule: SeverityRule | None) -> Defect:
@@ -117,7 +113,7 @@ def _kinds(rule: Selection) -> Iterable[_Condition]:
     if surface := rule.surface:
         yield _Condition(
             words=f"{surface} surface",
-            holds=lambda _, place: place.surface == surface,
+            holds=lambda defect, _: defect.surface == surface,
             figures=lambda _: f"{surface} surface",
         )
 

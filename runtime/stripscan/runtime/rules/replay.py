@@ -1,33 +1,15 @@
 """Rules over a coil of the store: what they say of it, and what would change."""
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stripscan.contract.defect import Defect
 from stripscan.contract.grading import Grade, Grading, Reason
-from stripscan.runtime.coil_extent import coverage_spans, known_length_m, strip_width_mm
-from stripscan.runtime.rules.grade import CoilFacts, grade_coil
-from stripscan.runtime.rules.judge import SeverityJudge
+from stripscan.runtime.coil_extent import coverage_spans, known_length_m
+from stripscan.runtime.rules.grade import CoilFacts
 from stripscan.runtime.rules.load import Rules
-from stripscan.runtime.store import Store
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeverityChange:
-    """A defect that is another severity by these rules.
-
-    Attributes:
-        before: Severity in the store.
-        defect: The defect as these rules have it.
-        rule: The rule that decided; none where the class did.
-        why: By which figures.
-    """
-
-    before: str
-    defect: Defect
-    rule: str | None
-    why: str
+from stripscan.runtime.rules.tally import CoilTally, SeverityChange
+from stripscan.runtime.store import CoilRecord, Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,49 +57,43 @@ def replay(store: Store, coil_id: str, rules: Rules) -> Replay:
     Raises:
         StoreError: No such coil, or the store cannot be read.
     """
-    coil, found, intervals = store.coil(coil_id), store.defects(coil_id), store.coverage(coil_id)
-    gradings = store.gradings(coil_id)
+    coil, found = store.coil(coil_id), store.defects(coil_id)
+    tally = CoilTally(rules.file, coil.classes)
+    for defect in found:
+        tally.add(defect)
+    return judge_tally(store, coil, rules, tally, found)
+
+
+def judge_tally(
+    store: Store, coil: CoilRecord, rules: Rules, tally: CoilTally, found: Iterable[Defect] = ()
+) -> Replay:
+    """Judge a stored coil whose defects were counted; nothing is written.
+
+    Args:
+        store: Where the coil lies; in a transaction or a snapshot, so that all is of one moment.
+        coil: The coil as it is stored.
+        rules: The rules.
+        tally: All defects of the coil, counted for these rules.
+        found: Its defects, where the coil may not have ended: how far they reach counts then.
+    """
+    intervals, gradings = store.coverage(coil.id), store.gradings(coil.id)
     length_m = known_length_m(coil, intervals, found)
     facts = CoilFacts(
-        surface=coil.surface,
         status=coil.status,
         length_m=length_m,
-        width_mm=strip_width_mm(coil, found),
+        width_mm=tally.width_mm(coil.width_px * coil.mm_per_px),
         coverage=coverage_spans(intervals, coil, length_m),
     )
-    judge = SeverityJudge(rules.file, coil.classes, surface=coil.surface)
-    judged: list[Defect] = []
-    changes: list[SeverityChange] = []
-    by_rule: Counter[str] = Counter()
-    for defect in found:
-        rule = judge.rule_of(defect, tail_m=facts.tail_m)
-        judged.append(judge.judged(defect, rule))
-        by_rule.update([rule.name] if rule else [])
-        if judged[-1].severity != defect.severity:
-            change = SeverityChange(
-                before=defect.severity,
-                defect=judged[-1],
-                rule=rule.name if rule else None,
-                why=judge.why(defect, rule),
-            )
-            changes.append(change)
-    grade, reasons = grade_coil(rules.file, facts, judged)
+    verdict = tally.verdict(facts)
     return Replay(
-        coil=coil_id,
+        coil=coil.id,
         rules=rules,
         before=gradings[0] if gradings else None,
-        grade=grade,
-        reasons=(*reasons, *_tallies(rules, by_rule)),
-        defects=len(found),
-        changes=tuple(changes),
+        grade=verdict.grade,
+        reasons=verdict.reasons,
+        defects=verdict.defects,
+        changes=verdict.changes,
     )
-
-
-def _tallies(rules: Rules, by_rule: Counter[str]) -> Iterator[Reason]:
-    for rule in rules.file.severity:
-        if count := by_rule[rule.name]:
-            noun = "defect" if count == 1 else "defects"
-            yield Reason(rule=rule.name, verdict=rule.severity, text=f"{count} {noun}")
 
 
 def keep(store: Store, judged: Replay, *, graded_at: str) -> None:

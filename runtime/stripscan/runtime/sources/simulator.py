@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stripscan.contract.block import Block, BlockStatus
 from stripscan.runtime.sources.base import BlockCounter
@@ -71,7 +72,7 @@ class SimulatorFrames:
             yield dataclasses.replace(block, host_ns=time.monotonic_ns())
 
     def _block(self, stretch: Stretch) -> Block:
-        pixels = self._strip.render(stretch.first, stretch.lines).pixels
+        pixels = self._seen(self._strip.render(stretch.first, stretch.lines).pixels)
         full = stretch.lines == self._source.block_lines
         block = self._counter.block(
             pixels if stretch.forward else np.ascontiguousarray(pixels[::-1]),
@@ -86,6 +87,13 @@ class SimulatorFrames:
             mm_per_line=self._counter.mm_per_line,
         )
         return dataclasses.replace(block, encoder_count=count)
+
+    def _seen(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the columns that the camera sees, in its order."""
+        source = self._source
+        first, stop = source.view_left_px, source.view_left_px + source.seen_px
+        seen = pixels[:, first:stop]
+        return np.ascontiguousarray(seen[:, ::-1] if source.mirrored else seen)
 
     def _passage_s(self, first_line: int, lines: int) -> float:
         """Return how long lines take to pass the camera, in s."""
@@ -104,8 +112,8 @@ class SimulatorFrames:
 
     @property
     def width_px(self) -> int:
-        """Width of the strip's image in px."""
-        return self._source.width_px
+        """Width of the camera's image in px."""
+        return self._source.seen_px
 
     @property
     def block_lines(self) -> int:
