@@ -75,6 +75,7 @@ class Outbox:
             tables.put_cursor(sink, position)
         self._told = dict(self._written)
         self._bytes = tables.total_bytes()
+        self._rest = False  # whether there may be more to clear
         self._counted: dict[str, int] = {}  # last numbers by scope, as they are committed
         self._counting: dict[str, int] = {}
 
@@ -126,9 +127,9 @@ class Outbox:
         self._counted = dict(list(self._counting.items())[-_SCOPES:])
 
     def is_ahead(self) -> bool:
-        """Return whether sinks have told what is not written yet."""
+        """Return whether there is anything for ``settle`` to do."""
         with self._lock:
-            return bool(self._parked) or self._told != self._written
+            return self._rest or bool(self._parked) or self._told != self._written
 
     def settle(self) -> Sequence[str]:
         """Write how far the sinks are and clear what all have, in the transaction that is open.
@@ -149,7 +150,9 @@ class Outbox:
                 self._parked[:0] = parked
             raise
         self._written = told
-        self._bytes -= self._tables.clear(min(told.values()), limit=CLEAR_ROWS)
+        cleared = self._tables.clear(min(told.values()), limit=CLEAR_ROWS)
+        self._bytes -= cleared
+        self._rest = cleared > 0
         return [f"{each.sink}: {each.reason}" for each in parked]
 
     def _next_of(self, scope: str) -> int:

@@ -382,7 +382,7 @@ def _with_absolute_paths(station: Station, folder: Path) -> Station:
         "rules": rules,
         "control": control,
         "web": station.web.below(folder),
-        "mqtt": below_folder(station.mqtt, folder),
-        "webhook": below_folder(station.webhook, folder),
+        "mqtt": station.mqtt and below_folder(station.mqtt, folder),
+        "webhook": station.webhook and below_folder(station.webhook, folder),
     }
     return station.model_copy(update=parts)

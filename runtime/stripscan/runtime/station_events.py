@@ -154,13 +154,11 @@ class WebhookSection(Section):
         return url
 
 
-AnySection = TypeVar("AnySection", bound=Section | None)
+AnySection = TypeVar("AnySection", bound=Section)
 
 
 def below_folder(section: AnySection, folder: Path) -> AnySection:
     """Return a section with each of its relative paths put below a folder."""
-    if section is None:
-        return None
     paths = {
         name: folder / value
         for name in type(section).model_fields

@@ -11,11 +11,13 @@ from stripscan.runtime.control.level2 import Level2Desk
 from stripscan.runtime.news import News
 from stripscan.runtime.order_book import OrderBook
 from stripscan.runtime.outbox_tables import OutboxTables
+from stripscan.runtime.plc.registers import RegisterMap
 from stripscan.runtime.sinks.base import Sink
 from stripscan.runtime.sinks.runner import SinkRunner
 from stripscan.runtime.station import Station
 from stripscan.runtime.store import Store
 from stripscan.runtime.supervision import Supervisor
+from stripscan.terminal.extras import needs_extra
 
 
 def sink_names(station: Station) -> tuple[str, ...]:
@@ -51,8 +53,8 @@ def station_sinks(station: Station, desk: Level2Desk | None = None) -> list[Sink
     """
     sinks: list[Sink] = []
     if station.mqtt is not None:
-        from stripscan.runtime.sinks.mqtt import MqttSink  # noqa: PLC0415
-
+        with needs_extra("mqtt", "[mqtt] in a station file"):
+            from stripscan.runtime.sinks.mqtt import MqttSink  # noqa: PLC0415
         sinks.append(MqttSink(station.name, station.mqtt, desk if station.mqtt.commands else None))
     if station.webhook is not None:
         from stripscan.runtime.sinks.webhook import WebhookSink  # noqa: PLC0415
@@ -80,9 +82,8 @@ def telling(
     with ExitStack() as stack:
         stack.callback(news.close)
         if station.modbus is not None:
-            from stripscan.runtime.plc.registers import RegisterMap  # noqa: PLC0415
-            from stripscan.runtime.plc.server import PlcServer  # noqa: PLC0415
-
+            with needs_extra("modbus", "[modbus] in a station file"):
+                from stripscan.runtime.plc.server import PlcServer  # noqa: PLC0415
             shown = RegisterMap(supervisor, news)
             stack.enter_context(PlcServer(station.modbus.listen_at, shown))
         for sink in sinks:

@@ -5,7 +5,7 @@ import logging
 import threading
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusTcpServer
@@ -78,18 +78,20 @@ class PlcServer:
                     logger.exception("the Modbus server ended")
 
     async def _serve(self) -> None:
-        server = ModbusTcpServer(self._device(), address=tuple(self._address))
+        host, port = self._address
+        server = ModbusTcpServer(self._device(), address=(host, port))
         if not await server.listen():
             raise ConfigError(
                 f"cannot listen on {self._address.host}:{self._address.port}: choose another "
                 "address in [modbus]; ports below 1024 need the capability CAP_NET_BIND_SERVICE"
             )
         try:
-            host, port = server.transport.sockets[0].getsockname()[:2]
+            listening = cast(asyncio.Server, server.transport)
+            host, port = listening.sockets[0].getsockname()[:2]
             self._bound.set_result(Address(host, port))
             await self._end.wait()
         finally:
-            await server.shutdown()
+            await server.shutdown()  # type: ignore[no-untyped-call]
 
     def _device(self) -> SimDevice:
         def bits(count: int) -> list[SimData]:

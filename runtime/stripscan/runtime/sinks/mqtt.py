@@ -32,6 +32,7 @@ OFFLINE: Final = "offline"
 
 _CONNECT_S: Final = 5.0
 _ANSWER_S: Final = 10.0
+_FAREWELL_S: Final = 1.0
 _KEEPALIVE_S: Final = 10
 _WINDOW: Final = 20
 """Messages on the way at a time; what paho and Mosquitto have as their usual limit."""
@@ -60,6 +61,12 @@ class _Link:
     connected: ReasonCode | None = None
     lost: str = ""
     acknowledged: dict[int, ReasonCode] = field(default_factory=dict)
+
+    def answer_to(self, number: int, patience_s: float = _ANSWER_S) -> ReasonCode | None:
+        """Wait for what the broker says of a message; None where it does not."""
+        with self.said:
+            self.said.wait_for(lambda: number in self.acknowledged or self.lost, patience_s)
+            return self.acknowledged.pop(number, None)
 
 
 class MqttSink:
@@ -133,9 +140,7 @@ class MqttSink:
             link.acknowledged.clear()  # numbers come again, so none of an answer may stay
         sent = [(row.position, self._publish(link, row)) for row in rows]
         for position, number in sent:
-            with link.said:
-                link.said.wait_for(lambda n=number: n in link.acknowledged or link.lost, _ANSWER_S)
-                answer = link.acknowledged.pop(number, None)
+            answer = link.answer_to(number)
             if answer is None:
                 raise SinkError(link.lost or f"no acknowledgement in {_ANSWER_S:g} s")
             if answer.value in _OF_THE_EVENT:
@@ -159,8 +164,7 @@ class MqttSink:
             return
         if link.client.is_connected():
             farewell = link.client.publish(f"{self._base}/available", OFFLINE, qos=1, retain=True)
-            with link.said:
-                link.said.wait_for(lambda: farewell.mid in link.acknowledged or link.lost, 1.0)
+            link.answer_to(farewell.mid, _FAREWELL_S)
         link.client.disconnect()
         link.client.loop_stop()
 
@@ -171,7 +175,7 @@ class MqttSink:
         return link
 
     def _publish(self, link: _Link, row: Row) -> int:
-        properties = Properties(PacketTypes.PUBLISH)
+        properties = _of_a_message()
         properties.ContentType = _CONTENT_TYPE
         properties.PayloadFormatIndicator = 1
         properties.UserProperty = [
@@ -216,17 +220,23 @@ class MqttSink:
         properties = message.properties
         sent = dict(getattr(properties, "UserProperty", ())).get("time")
         command = message.topic.removeprefix(f"{self._base}/command/")
-        answer = self._desk.answer(command, message.payload, retained=message.retain, sent_at=sent)
+        answer = self._desk.answer(
+            command, bytes(message.payload), retained=message.retain, sent_at=sent
+        )
         log = logger.info if answer["ok"] else logger.warning
         log("command", extra={"command": command, "by": "mqtt", **answer})
         topic = getattr(properties, "ResponseTopic", "")
         if not topic or set(topic) & set("+#"):
             return
-        reply = Properties(PacketTypes.PUBLISH)
+        reply = _of_a_message()
         reply.ContentType = "application/json"
         if correlation := getattr(properties, "CorrelationData", None):
             reply.CorrelationData = correlation
         client.publish(topic, json.dumps(answer), qos=1, properties=reply)
+
+
+def _of_a_message() -> Properties:
+    return Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
 
 
 def _tls_of(section: MqttSection) -> ssl.SSLContext | None:
