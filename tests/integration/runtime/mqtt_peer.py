@@ -1,5 +1,6 @@
 """A real broker, a way to it that can be cut, and a receiver that remembers everything."""
 
+import datetime
 import json
 import signal
 import socket
@@ -11,6 +12,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
@@ -32,7 +37,7 @@ def until(happens: Callable[[], object], limit_s: float = 30.0) -> None:
 
 
 class Broker:
-    """Mosquitto on a free port; it keeps sessions over a restart, unless it is killed."""
+    """Mosquitto on a free port; it writes sessions to disk as they change."""
 
     def __init__(self, folder: Path, *settings: str) -> None:
         self.port = free_port()
@@ -45,6 +50,9 @@ class Broker:
                     "persistence true",
                     f"persistence_location {folder}/",
                     "max_queued_messages 0",
+                    "max_inflight_messages 0",
+                    "autosave_on_changes true",
+                    "autosave_interval 1",
                     "user root",
                     "",
                 ]
@@ -93,13 +101,15 @@ class Wire:
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
-    def cut(self) -> None:
+    def cut(self) -> bool:
+        """Cut, and return whether there was anything."""
         with self._lock:
             ends, self._open = self._open, []
         for end in ends:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
+        return bool(ends)
 
     def close(self) -> None:
         # A thread in accept() holds the port until somebody comes.
@@ -205,3 +215,25 @@ class Receiver:
         until(answered, 10.0)
         answer: dict[str, Any] = json.loads(found[0].payload)
         return answer
+
+
+def certificates(folder: Path) -> Path:
+    """Write a certificate of localhost, which signs itself, and its key; return the former."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    day = datetime.timedelta(days=1)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - day)
+        .not_valid_after(now + day)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    (folder / "server.key").write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    (folder / "server.crt").write_bytes(certificate.public_bytes(pem))
+    return folder / "server.crt"
