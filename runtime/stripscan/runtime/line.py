@@ -332,10 +332,10 @@ class Line:
     def _fail(self, error: BaseException) -> None:
         if isinstance(error, StripscanError):
             logger.error("coil failed", extra={"coil": self._coil, "reason": str(error)})
+        self._end("failed")
         if isinstance(error, CameraLost):
             with self._news.transaction():
                 self._news.alert(AlarmKind.CAMERA, str(error), coil=self._coil or None)
-        self._end("failed")
 
     def _pass_over(self, lines: int) -> None:
         """Count lines that passed under the camera, if no coil took them."""

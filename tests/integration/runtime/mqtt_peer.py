@@ -160,6 +160,7 @@ class Receiver:
         self._client.on_message = lambda _c, _u, message: self.messages.append(message)
         self._subscribed = threading.Event()
         self._client.on_subscribe = lambda *_: self._subscribed.set()
+        self._client.on_disconnect = lambda *_: self._subscribed.clear()
         kept = Properties(PacketTypes.CONNECT)
         kept.SessionExpiryInterval = 3600
         self._client.connect("127.0.0.1", port, clean_start=False, properties=kept)
@@ -175,6 +176,11 @@ class Receiver:
 
     def _subscribe(self, *_: Any) -> None:
         self._client.subscribe(self._topics, qos=1)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker sends it what comes."""
+        return self._subscribed.is_set()
 
     @property
     def events(self) -> list[dict[str, Any]]:
