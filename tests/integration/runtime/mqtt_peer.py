@@ -190,7 +190,7 @@ class Receiver:
 
     def once(self) -> list[dict[str, Any]]:
         """Return the events in the order of their first coming, each once."""
-        return list({e["id"]: e for e in reversed(self.events)}.values())[::-1]
+        return list({e["id"]: e for e in self.events}.values())
 
     def last(self, topic: str) -> str:
         """Return what was last said on a topic, nothing where nothing was."""
