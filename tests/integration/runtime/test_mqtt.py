@@ -7,6 +7,7 @@ import logging
 import random
 import signal
 import subprocess
+import sys
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ from stripscan.runtime.control.level2 import Level2Desk
 from stripscan.runtime.line_state import LineState
 from stripscan.runtime.news import News
 from stripscan.runtime.order_book import OrderBook
+from stripscan.runtime.outbox_tables import OutboxTables
 from stripscan.runtime.sinks.mqtt import MqttSink
 from stripscan.runtime.sinks.runner import SinkRunner
 from stripscan.runtime.station_events import MqttSection
@@ -143,6 +145,22 @@ def test_through_a_hundred_faults_every_event_arrives_in_order(tmp_path: Path) -
         assert told["length_m"] == pytest.approx(told_lengths[coil], abs=1e-4)
         assert sum(told["coverage_m"].values()) == pytest.approx(told["length_m"], abs=1e-3)
         assert set(told["coverage_m"]) == {str(status) for status in CoverageStatus}
+
+
+def test_what_a_killed_station_has_committed_arrives(tmp_path: Path) -> None:
+    path, teller = tmp_path / "line.sqlite", Path(__file__).with_name("killed_teller.py")
+    with broker(tmp_path) as real, Receiver(real.port) as receiver:
+        for turns in (40, 15):
+            command = [sys.executable, teller, path, str(real.port)]
+            with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+                assert process.stdout is not None
+                assert len([process.stdout.readline() for _ in range(turns)]) == turns
+                process.kill()
+        with newsroom(path, "mqtt") as (store, news), running(news, path, real.port):
+            committed = OutboxTables(store.backend).sequence("C1")
+            until(lambda: committed in {e["sequence"] for e in receiver.events})
+    assert committed >= 3 * 55
+    assert [e["sequence"] for e in receiver.once()] == list(range(1, committed + 1))
 
 
 def test_level_2_gives_orders_over_the_broker(tmp_path: Path) -> None:
