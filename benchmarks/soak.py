@@ -46,6 +46,7 @@ from stripscan.runtime.store import CoilRecord, Store
 
 LINE_RATE_HZ = 2000.0
 INTERVAL_S = 10.0
+MIN_AREA_PX = 10
 MEMORY_LIMIT = 0.02
 LATENCY_LIMIT = 1.2
 
@@ -149,7 +150,7 @@ def manifest() -> ManifestDraft:
         classes=known.classes,
         input=InputSpec(tile_px=128, halo_px=16, mm_per_px=0.5, size_multiple_px=32),
         thresholds=known.thresholds,
-        min_area_px=dict.fromkeys(known.min_area_px, 10),
+        min_area_px=dict.fromkeys(known.min_area_px, MIN_AREA_PX),
         variants=(variant,),
         evaluation=known.evaluation,
         provenance=known.provenance,
@@ -386,20 +387,25 @@ def check_store(folder: Path, share: float) -> dict[str, object]:
 
 
 def stages(coils: Sequence[CoilRecord]) -> dict[str, list[float]]:
-    """Return what the time went to, coil by coil: the 99th percentile of each stage."""
+    """Return what the time went to, coil by coil: the 99th percentile of each stage.
+
+    The last coil may have ended before its first row of tiles.
+    """
     names = ("waiting", "inspection", "store")
-    return {
-        name: [round(float(coil.stats[f"latency_{name}_p99_ms"]), 2) for coil in coils]
-        for name in names
-    }
+    told = {name: [coil.stats[f"latency_{name}_p99_ms"] for coil in coils] for name in names}
+    return {name: [round(float(ms), 2) for ms in each if ms] for name, each in told.items()}
 
 
 def planted(start: int, stop: int, share: float) -> int:
-    """Return how many spots have a line from ``start`` to ``stop``."""
+    """Return how many spots are defects of a coil that has the lines from ``start`` to ``stop``.
+
+    What a change of coils leaves of a spot may be smaller than a defect.
+    """
     return sum(
-        block * LINES + top < stop and block * LINES + top + height > start
+        width * (min(block * LINES + top + height, stop) - max(block * LINES + top, start))
+        >= MIN_AREA_PX
         for block in range(start // LINES, -(-stop // LINES))
-        for _, top, _, height in spots(block, share)
+        for _, top, width, height in spots(block, share)
     )
 
 

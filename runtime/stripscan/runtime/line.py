@@ -106,7 +106,7 @@ class Line:
         self._on_progress = on_progress
         self._wall = wall
         self._acquisition = acquire(source, station.pipeline)
-        self._overload = Overload(station.pipeline)
+        self._overload = Overload(station.pipeline, live=source.live)
         self._switch = CoilSwitch()
         self._cuts = False
         self._encoder: Encoder | None = None

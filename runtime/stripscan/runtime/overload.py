@@ -18,10 +18,11 @@ class Overload:
 
     Args:
         pipeline: The policy, and the length of the queue.
+        live: Whether lines come at their own pace; files wait, and are always behind.
     """
 
-    def __init__(self, pipeline: PipelineSection) -> None:
-        self._degrades = pipeline.overload == "degrade"
+    def __init__(self, pipeline: PipelineSection, *, live: bool) -> None:
+        self._degrades = live and pipeline.overload == "degrade"
         self._behind = math.ceil(_BEHIND * pipeline.queue_blocks)
         self._caught_up = math.floor(_CAUGHT_UP * pipeline.queue_blocks)
         self.hurries = False

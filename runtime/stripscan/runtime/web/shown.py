@@ -24,7 +24,7 @@ _FIGURES = {
     "edge_right_mm": 1,
 }
 _PLAIN = (
-    *("number", "phase", "class_name", "severity"),
+    *("number", "phase", "class_name", "severity", "surface"),
     *("first_line", "last_line", "first_px", "last_px"),
 )
 

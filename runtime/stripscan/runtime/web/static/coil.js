@@ -48,6 +48,7 @@ async function choose(n, fromMap) {
     if (!found || map.chosen !== n) return;
     const c = known(found.class_name);
     const facts = [
+      ["one.surface", word("surface", found.surface)],
       ["one.confidence", `${number(found.confidence * 100)} %`],
       ["one.along", `${number(found.along_start_m, 2)} m`],
       ["one.across", `${number(found.across_left_mm, 1)} – ${number(found.across_right_mm, 1)} mm`],

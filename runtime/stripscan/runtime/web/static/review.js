@@ -51,7 +51,7 @@ async function show() {
   const c = known(d.class_name);
   $("what").replaceChildren(`№ ${d.number} · `, mark(c), ` ${classTitle(c)} `, badge(d.severity));
   const review = state.reviews.get(d.number);
-  const facts = [["one.confidence", `${number(d.confidence * 100)} %`], ["one.along", `${number(d.along_start_m, 2)} m`],
+  const facts = [["one.surface", word("surface", d.surface)], ["one.confidence", `${number(d.confidence * 100)} %`], ["one.along", `${number(d.along_start_m, 2)} m`],
     ["one.across", `${number(d.across_left_mm, 1)} – ${number(d.across_right_mm, 1)} mm`],
     ["one.size", `${number(d.length_mm, 1)} × ${number(d.width_mm, 1)} mm`], ["one.area", `${number(d.area_mm2, 1)} mm²`]];
   $("figures").replaceChildren(element("table", {}, element("tbody", {}, ...facts.map(([key, value]) =>
