@@ -72,15 +72,12 @@ class CoilNews:
         self._told: dict[int, _Told] = {}
         self._alarmed: set[int] = set()
         self._gaps: dict[str, CoverageInterval] = {}
-        self._lengths_m = dict.fromkeys(CoverageStatus, 0.0)
         self._missed_m = 0.0
-        self._defects = 0
 
-    def resume(self, coverage: Iterable[CoverageInterval], *, defects: int) -> None:
-        """Take up a coil where a process that died has left it, and tell nothing."""
-        self._defects = defects
+    def resume(self, coverage: Iterable[CoverageInterval]) -> None:
+        """Take up a coil where the store has it, after a crash or a failure, and tell nothing."""
+        self._gaps.clear()
         for interval in coverage:
-            self._lengths_m[interval.status] += interval.length_m
             self._gaps.pop(interval.camera, None)
             if interval.status is not CoverageStatus.INSPECTED:
                 self._gaps[interval.camera] = interval
@@ -98,7 +95,6 @@ class CoilNews:
 
     def merged(self, gone: int, into: int) -> None:
         """Tell that a defect is part of another."""
-        self._defects -= 1
         self._told.pop(gone, None)
         self._alarmed.discard(gone)
         self._tell("defect.merged", DefectMerged(number=int(gone), into=int(into)))
@@ -108,7 +104,6 @@ class CoilNews:
         told = self._told.get(defect.number)
         self._alert(defect)
         if told is None:
-            self._defects += 1
             class_id = self._class_ids.get(defect.class_name, 0)
             self._news.found(defect, class_id=class_id)
             self._tell("defect.new", defect_state(defect))
@@ -146,7 +141,6 @@ class CoilNews:
 
     def covered(self, interval: CoverageInterval) -> None:
         """Tell of a stretch of one camera, which follows the one before, where it is a gap."""
-        self._lengths_m[interval.status] += interval.length_m
         self._watch_missed(interval)
         gap = self._gaps.get(interval.camera)
         if gap and (gap.status, gap.reason) == (interval.status, interval.reason):
@@ -161,17 +155,34 @@ class CoilNews:
             self._gaps[interval.camera] = interval
             self._tell("coverage-gap.new", _gap(interval))
 
-    def ended(self, status: CoilStatus, length_m: float | None) -> None:
-        """Tell that the coil has passed."""
+    def ended(
+        self,
+        status: CoilStatus,
+        length_m: float | None,
+        *,
+        coverage: Iterable[CoverageInterval],
+        defects: int,
+    ) -> None:
+        """Tell that the coil has passed.
+
+        Args:
+            status: How it ended.
+            length_m: Its length in m, where it is known.
+            coverage: All of it, as the store has it.
+            defects: How many defects it has.
+        """
+        lengths_m = dict.fromkeys(CoverageStatus, 0.0)
+        for interval in coverage:
+            lengths_m[interval.status] += interval.length_m
         for gap in tuple(self._gaps.values()):
             self._end_gap(gap)
             self._news.calm(AlarmKind.NOT_INSPECTED, cause=self._cause_of(gap))
         data = CoilEnded.model_validate(
             {
                 "status": status,
-                "length_m": length_m and metres(length_m),
-                "defects": self._defects,
-                "coverage_m": coverage_metres(self._lengths_m),
+                "length_m": None if length_m is None else metres(length_m),
+                "defects": defects,
+                "coverage_m": coverage_metres(lengths_m),
             }
         )
         self._tell("coil.ended", data)

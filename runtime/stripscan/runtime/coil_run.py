@@ -278,6 +278,8 @@ class CoilRun:
     def _close(self, status: CoilStatus, tail: CoilChange | None) -> None:
         rest, ended_at = tuple(self._not_inspected(tail)), self._clock.ended_at()
         with self._desk.transaction():
+            if status == "failed":  # what was told with the band that failed was not committed
+                self._news.resume(self._store.coverage(self._coil))
             ledger = self._cover(*rest)
             for chain in self._chains:
                 for repeat in chain.rolls.finish():
@@ -294,7 +296,8 @@ class CoilRun:
             # After a failure the store may have less than was counted.
             tally = None if status == "failed" else self._tally
             judged = grade_ended(self._store, self._coil, self._rules, tally, graded_at=ended_at)
-            self._news.ended(status, length_m)
+            covered = self._store.coverage(self._coil)
+            self._news.ended(status, length_m, coverage=covered, defects=judged.defects)
             self._news.graded(judged)
         self._figures.cover(rest)
         self._figures.coils[status] += 1

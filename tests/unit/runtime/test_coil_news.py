@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from stripscan.contract.defect import DefectPhase
+from stripscan.contract.errors import StoreError
 from stripscan.contract.event import EVENT
 from stripscan.runtime.alarms import AlarmKind
 from stripscan.runtime.grading import recover_coils
@@ -97,3 +98,28 @@ def test_a_coil_that_a_crash_cut_off_is_told_as_interrupted(tmp_path: Path) -> N
         assert events[0]["data"]["status"] == "interrupted"
         assert events[0]["data"]["defects"] == 1
         assert {e["subject"] for e in events} == {COIL.id}
+
+
+def test_a_band_that_could_not_be_stored_is_not_told_as_inspected(tmp_path: Path) -> None:
+    """The store refuses a defect in the middle of the coil, as a full disk would."""
+    with newsroom(tmp_path / "line.sqlite", "mqtt") as (store, news):
+        store.backend.connection.exec_driver_sql(
+            "CREATE TRIGGER full BEFORE INSERT ON coverage WHEN NEW.first_line > 200 "
+            "AND NEW.status = 'inspected' BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+        )
+        tape = Tape(spotted(8 * LINES), missing=[3])
+        with pytest.raises(StoreError, match="disk full"):
+            play(store, news, tape, coil="C1")
+        events, coverage = waiting(store), store.coverage("C1")
+        record, kept = store.coil("C1"), store.defects("C1")
+    (ended,) = of_kind(events, "coil.ended")
+    assert ended["status"] == "failed"
+    assert ended["defects"] == len(kept)
+    assert sum(ended["coverage_m"].values()) == pytest.approx(record.length_m, abs=1e-3)
+    inspected = sum(i.length_m for i in coverage if str(i.status) == "inspected")
+    assert ended["coverage_m"]["inspected"] == pytest.approx(inspected, abs=1e-4)
+    gaps = [(g["first_line"], g["status"]) for g in of_kind(events, "coverage-gap.end")]
+    assert gaps == [
+        (i.lines.start, str(i.status)) for i in coverage if str(i.status) != "inspected"
+    ]
+    assert len(of_kind(events, "coverage-gap.new")) == len(gaps)
