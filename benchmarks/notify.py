@@ -1,11 +1,11 @@
 """How long after the last line of a defect an MQTT subscriber and a PLC know of it.
 
-A line inspects blocks that come at a camera's pace, a dark spot in each at a random place. The whole
-way is measured but for the model, which marks what is dark here; ``engines.py`` has its time. The
-clock starts when the block is in memory that completes the spot's band, and stops when the
-subscriber has the event, and when a client that polls every 5 ms over Modbus TCP reads the defect;
-the registers show the newest one, so where two come between polls the PLC reads the second. Needs
-Mosquitto and the extras mqtt and modbus.
+A line inspects blocks that come at a camera's pace, a dark spot in each at a random place. The
+whole way is measured but for the model, which marks what is dark here; ``engines.py`` has its
+time. The clock starts when the block is in memory that completes the spot's band, and stops when
+the subscriber has the event, and when a client that polls every 5 ms over Modbus TCP reads the
+defect; the registers show the newest one, so where two come between polls the PLC reads the
+second. Needs Mosquitto and the extras mqtt and modbus.
 
     python benchmarks/notify.py --json benchmarks/reports/notify.json
 """
