@@ -6,6 +6,7 @@ What a station does not use is not imported.
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stripscan.runtime.control.level2 import Level2Desk
 from stripscan.runtime.news import News
@@ -18,6 +19,9 @@ from stripscan.runtime.station import Station
 from stripscan.runtime.store import Store
 from stripscan.runtime.supervision import Supervisor
 from stripscan.terminal.extras import needs_extra
+
+if TYPE_CHECKING:
+    from stripscan.runtime.plc.server import PlcServer
 
 
 def sink_names(station: Station) -> tuple[str, ...]:
@@ -63,6 +67,23 @@ def station_sinks(station: Station, desk: Level2Desk | None = None) -> list[Sink
     return sinks
 
 
+def check_receivers(station: Station) -> None:
+    """Refuse what would stop a station that is to tell somebody; nobody is asked.
+
+    Raises:
+        StripscanError: A secret, certificate or key cannot be read, or a package is missing.
+    """
+    station_sinks(station)
+    if station.modbus is not None:
+        _plc_server()
+
+
+def _plc_server() -> "type[PlcServer]":
+    with needs_extra("modbus", "[modbus] in a station file"):
+        from stripscan.runtime.plc.server import PlcServer  # noqa: PLC0415
+    return PlcServer
+
+
 @contextmanager
 def telling(
     station: Station, news: News, *, orders: OrderBook, supervisor: Supervisor
@@ -82,10 +103,8 @@ def telling(
     with ExitStack() as stack:
         stack.callback(news.close)
         if station.modbus is not None:
-            with needs_extra("modbus", "[modbus] in a station file"):
-                from stripscan.runtime.plc.server import PlcServer  # noqa: PLC0415
             shown = RegisterMap(supervisor, news)
-            stack.enter_context(PlcServer(station.modbus.listen_at, shown))
+            stack.enter_context(_plc_server()(station.modbus.listen_at, shown))
         for sink in sinks:
             runner = SinkRunner(
                 sink, outbox=news.outbox, bell=news.bell, reading=reading(station.store.path)
