@@ -73,6 +73,8 @@ class Outbox:
             tables.forget(sink)
         for sink, position in self._written.items():
             tables.put_cursor(sink, position)
+        if not self._written:
+            tables.empty()
         self._told = dict(self._written)
         self._bytes = tables.total_bytes()
         self._rest = False  # whether there may be more to clear

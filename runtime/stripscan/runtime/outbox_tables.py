@@ -162,6 +162,10 @@ class OutboxTables:
         )
         return sum(row.bytes for row in rows)
 
+    def empty(self) -> None:
+        """Remove all events."""
+        self._run(sa.delete(OUTBOX))
+
     def _run(self, statement: sa.Executable) -> Sequence[Any]:
         with self._database.errors():
             result = self._database.connection.execute(statement)

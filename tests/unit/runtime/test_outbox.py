@@ -98,6 +98,8 @@ def test_a_new_sink_begins_now_and_one_that_is_gone_holds_nothing_up(
         start = news.outbox.cursor("webhook")
         tell(news)
         assert [event["sequence"] for event in waiting(store, start)] == [4 - 1]
+    with newsroom(place) as (store, news):
+        assert waiting(store) == [], "nobody will ever get them"
 
 
 def test_what_a_sink_will_never_take_is_kept_aside_and_alarms(place: Path | str) -> None:
