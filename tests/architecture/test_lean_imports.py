@@ -19,6 +19,7 @@ HEAVY = {
     "openvino", "pycuda", "tensorrt",  # of the extras openvino and gpu, the same
     "gi",  # of the extra camera, imported when a camera is looked for
     "grpc", "tritonclient",  # of the extra triton, imported when its engine is made
+    "paho", "pymodbus",  # of the extras mqtt and modbus, imported when somebody is told
     "argon2", "fastapi", "uvicorn",  # of the extra web, imported when a page is served
 }
 
@@ -41,6 +42,9 @@ def lean_modules() -> list[str]:
     relative = [path.relative_to(LEAN.parent).with_suffix("") for path in LEAN.rglob("*.py")]
     # The page itself is what the extra web brings; its commands are in the lean install.
     relative = [path for path in relative if path.parts[1:3] != ("runtime", "web")]
+    # So are the modules that talk to a broker and to a PLC.
+    bound = {"stripscan/runtime/sinks/mqtt", "stripscan/runtime/plc/server"}
+    relative = [path for path in relative if path.as_posix() not in bound]
     return sorted(".".join(path.parts).removesuffix(".__init__") for path in relative)
 
 

@@ -11,11 +11,13 @@ from stripscan.contract.coverage import CoverageInterval, CoverageStatus, append
 from stripscan.contract.defect import Defect, DefectPhase
 from stripscan.contract.roll_repeat import RollRepeat
 from stripscan.runtime.bands import Span
+from stripscan.runtime.coil_news import CoilNews
 from stripscan.runtime.coil_switch import CoilChange, PlannedCoil
 from stripscan.runtime.grading import grade_ended
 from stripscan.runtime.inspector import Outcome, classes_of, rest_of_coil
 from stripscan.runtime.latency import StageLatency, deadline_ms
 from stripscan.runtime.line_figures import LineFigures
+from stripscan.runtime.news import News
 from stripscan.runtime.panorama.surface import Surface
 from stripscan.runtime.rules.judge import SeverityJudge
 from stripscan.runtime.rules.load import Rules
@@ -68,6 +70,7 @@ class CoilRun:
         model: What inspects it.
         rules: Severity while it runs, and its grade at the end.
         store: Where everything goes.
+        news: Who is told of it.
         trust: Judges the blocks of one camera; those of several were judged before.
         total_lines: Lines that are expected, where the source knows it.
         counted: Counts that run on from coil to coil, read at head and tail.
@@ -87,6 +90,7 @@ class CoilRun:
         model: LoadedModel,
         rules: Rules,
         store: Store,
+        news: News,
         trust: BlockTrust,
         total_lines: int | None,
         counted: Callable[[], Mapping[str, int]],
@@ -115,7 +119,12 @@ class CoilRun:
         self._latency = StageLatency(deadline_ms(self._lead.core_lines, station.camera))
         self._ledger: dict[str, CoverageInterval] = {}  # the last of each camera
         self._clock = CoilClock(wall)
-        store.start_coil(self._record(model))
+        self._desk = news
+        self._news = CoilNews(news, coil.id, classes=self._classes)
+        record = self._record(model)
+        with news.transaction():
+            store.start_coil(record)
+            self._news.started(coil, record)
 
     @property
     def plan(self) -> PlannedCoil:
@@ -213,17 +222,20 @@ class CoilRun:
     def _keep(self, chain: SurfaceChain, outcome: Outcome) -> None:
         repeats = chain.rolls.push(outcome.changes.defects, settled_m=outcome.settled_m)
         defects = [self._judge.so_far(defect) for defect in outcome.changes.defects]
-        with self._store.transaction():
+        with self._desk.transaction():
             for gone, into in outcome.changes.merged:
                 self._store.merge_defect(self._coil, gone, into)
+                self._news.merged(gone, into)
             for defect in defects:
                 self._store.put_defect(defect)
+                self._news.defect(defect)
             for number, runs in outcome.changes.runs:
                 self._store.add_runs(self._coil, number, runs)
             for number, picture in outcome.pictures:
                 self._store.put_picture(self._coil, number, picture)
             for repeat in repeats:
                 self._store.put_roll_repeat(repeat)
+                self._news.repeat(repeat)
             ledger = self._cover(*outcome.coverage)
         self._ledger = ledger
         self._count(defects)
@@ -256,6 +268,7 @@ class CoilRun:
         """Store intervals and return the end of each camera's ledger, valid once committed."""
         ledger = dict(self._ledger)
         for interval in intervals:
+            self._news.covered(interval)
             last = ledger.get(interval.camera)
             end = append_interval([last] if last else [], interval)[-1]
             self._store.put_coverage(self._coil, end)
@@ -264,21 +277,28 @@ class CoilRun:
 
     def _close(self, status: CoilStatus, tail: CoilChange | None) -> None:
         rest, ended_at = tuple(self._not_inspected(tail)), self._clock.ended_at()
-        with self._store.transaction():
+        with self._desk.transaction():
+            if status == "failed":  # what was told with the band that failed was not committed
+                self._news.resume(self._store.coverage(self._coil))
             ledger = self._cover(*rest)
             for chain in self._chains:
                 for repeat in chain.rolls.finish():
                     self._store.put_roll_repeat(repeat)
+                    self._news.repeat(repeat)
+            length_m = max((end.along_end_m for end in ledger.values()), default=0.0)
             self._store.finish_coil(
                 self._coil,
                 ended_at=ended_at,
                 status=status,
-                length_m=max((end.along_end_m for end in ledger.values()), default=0.0),
+                length_m=length_m,
                 stats=self._stats(),
             )
             # After a failure the store may have less than was counted.
             tally = None if status == "failed" else self._tally
-            grade_ended(self._store, self._coil, self._rules, tally, graded_at=ended_at)
+            judged = grade_ended(self._store, self._coil, self._rules, tally, graded_at=ended_at)
+            covered = self._store.coverage(self._coil)
+            self._news.ended(status, length_m, coverage=covered, defects=judged.defects)
+            self._news.graded(judged)
         self._figures.cover(rest)
         self._figures.coils[status] += 1
 

@@ -32,6 +32,7 @@ from stripscan.runtime.store import Store
 from stripscan.runtime.store_keeper import StoreKeeper
 from stripscan.runtime.supervision import Supervisor
 from stripscan.runtime.systemd import Notifier
+from stripscan.runtime.telling import station_news, telling, undelivered_coils
 
 __all__ = [
     "Progress",
@@ -133,8 +134,11 @@ def _warmed_up(
     opened = lines(station)
     shutdown.on_request(opened.stop)
     store = stack.enter_context(Store.open(station.store.path))
-    recover_coils(store, rules)
-    stack.enter_context(StoreKeeper(station.store))
+    news = station_news(station, store)
+    news.turn(supervisor.state)
+    recover_coils(store, rules, news)
+    stack.enter_context(telling(station, news, orders=orders, supervisor=supervisor))
+    stack.enter_context(StoreKeeper(station.store, protected=undelivered_coils(station)))
     source = stack.enter_context(opened)
     tile_grid(station, bundle.manifest, width_px=source.width_px)
     line = Line(
@@ -148,6 +152,7 @@ def _warmed_up(
         supervisor=supervisor,
         reload=hangup.taken,
         on_progress=on_progress,
+        news=news,
     )
     shutdown.on_request(line.stop)
     if station.coil.control == "commands":

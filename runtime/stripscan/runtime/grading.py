@@ -3,9 +3,11 @@
 import logging
 
 from stripscan.contract.bundle import Bundle
+from stripscan.runtime.coil_news import CoilNews
 from stripscan.runtime.inspector import classes_of
+from stripscan.runtime.news import News
 from stripscan.runtime.rules.load import Rules, load_rules, require_classes
-from stripscan.runtime.rules.replay import judge_tally, keep, replay
+from stripscan.runtime.rules.replay import Replay, judge_tally, keep, replay
 from stripscan.runtime.rules.tally import CoilTally
 from stripscan.runtime.station import Station
 from stripscan.runtime.store import Store
@@ -27,8 +29,8 @@ def station_rules(station: Station, bundle: Bundle) -> Rules:
 
 def grade_ended(
     store: Store, coil: str, rules: Rules, tally: CoilTally | None = None, *, graded_at: str
-) -> None:
-    """Grade a coil that has ended, in the transaction that ends it.
+) -> Replay:
+    """Grade a coil that has ended, in the transaction that ends it, and return how.
 
     Its defects are judged once more, as only now it is known which of them lie at the tail.
 
@@ -48,11 +50,17 @@ def grade_ended(
     keep(store, judged, graded_at=graded_at)
     extra = {"coil": coil, "grade": judged.grade, "rules": str(rules)}
     logger.info("coil graded", extra=extra | {"reason": judged.reasons[0].text})
+    return judged
 
 
-def recover_coils(store: Store, rules: Rules) -> None:
-    """Close the coils that a crash cut off, and grade them: nobody else will."""
-    with store.transaction():
+def recover_coils(store: Store, rules: Rules, news: News) -> None:
+    """Close the coils that a crash cut off, grade them and tell of it: nobody else will."""
+    with news.transaction():
         for lost in store.recover():
             logger.warning("coil was cut off by a crash", extra={"coil": lost})
-            grade_ended(store, lost, rules, graded_at=stamp(utc_now()))
+            judged = grade_ended(store, lost, rules, graded_at=stamp(utc_now()))
+            told = CoilNews(news, lost)
+            coverage = store.coverage(lost)
+            told.resume(coverage)
+            told.ended("interrupted", None, coverage=coverage, defects=judged.defects)
+            told.graded(judged)

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from stripscan.contract.block import Block, LineRange
-from stripscan.contract.errors import StripscanError
+from stripscan.contract.errors import CameraLost, StripscanError
 from stripscan.runtime.acquire import acquire
+from stripscan.runtime.alarms import AlarmKind
 from stripscan.runtime.bands import Span
 from stripscan.runtime.block_feed import BlockFeed
 from stripscan.runtime.coil_run import CoilRun, Progress
@@ -18,6 +19,7 @@ from stripscan.runtime.encoder import Encoder, Placed
 from stripscan.runtime.grading import station_rules
 from stripscan.runtime.line_state import LineState
 from stripscan.runtime.model_keeper import ModelKeeper
+from stripscan.runtime.news import News
 from stripscan.runtime.order_book import OrderBook
 from stripscan.runtime.overload import Overload
 from stripscan.runtime.panorama.cameras import JoinedCameras
@@ -37,6 +39,9 @@ logger = logging.getLogger(__name__)
 
 _TURN_S = 0.2
 """How long the loop waits for a block before it looks for anything else to do."""
+
+_LOOK_S = 1.0
+"""From one look at the camera's counts to the next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +73,7 @@ class Line:
         supervisor: Who is told what happens.
         reload: Whether somebody has asked since the last call to read the rules again.
         on_progress: Called after each band.
+        news: Who is told what is found; nobody where None.
         wall: The time of day.
     """
 
@@ -84,9 +90,11 @@ class Line:
         supervisor: Supervisor,
         reload: Callable[[], bool],
         on_progress: Callable[[Progress], None],
+        news: News | None = None,
         wall: WallClock = utc_now,
     ) -> None:
         self._station = station
+        self._news = news or News(store, station.name)
         self._source = source
         self._store = store
         self._models = models
@@ -109,6 +117,7 @@ class Line:
         self._coil = ""
         self._coils = 0
         self._idle_lines = 0
+        self._look_s = 0.0
         self._stopped = False
 
     def _show_what_inspects(self) -> None:
@@ -147,6 +156,7 @@ class Line:
             self._settle()
             self._pass_over(self._switch.passed_lines)
             self._end("interrupted" if self._stopped else "complete")
+            self._tell()
         except BaseException as error:
             self._acquisition.stop()
             self._fail(error)
@@ -164,7 +174,15 @@ class Line:
             self._supervisor.trouble = "; ".join(filter(None, troubles))
             self._supervisor.behind = self._overload.hurries
             self._supervisor.review()
+        self._tell()
         self._supervisor.beat("waiting for lines")
+
+    def _tell(self) -> None:
+        supervisor = self._supervisor
+        self._news.turn(supervisor.state, supervisor.reason, trouble=supervisor.trouble)
+        if time.monotonic() > self._look_s:
+            self._news.cameras(self._counted().get("reconnects", 0))
+            self._look_s = time.monotonic() + _LOOK_S
 
     def _turn(self, block: Block | None) -> None:
         if self._reload():
@@ -281,6 +299,7 @@ class Line:
             model=self._models.model,
             rules=self._rules,
             store=self._store,
+            news=self._news,
             trust=self._trust,
             total_lines=total_lines,
             counted=self._counted,
@@ -314,6 +333,9 @@ class Line:
         if isinstance(error, StripscanError):
             logger.error("coil failed", extra={"coil": self._coil, "reason": str(error)})
         self._end("failed")
+        if isinstance(error, CameraLost):
+            with self._news.transaction():
+                self._news.alert(AlarmKind.CAMERA, str(error), coil=self._coil or None)
 
     def _pass_over(self, lines: int) -> None:
         """Count lines that passed under the camera, if no coil took them."""

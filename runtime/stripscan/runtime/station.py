@@ -13,6 +13,14 @@ from stripscan.runtime.engines.triton_wire import TritonServer
 from stripscan.runtime.section import RelPath, Section, unit
 from stripscan.runtime.station_control import CoilSection, ControlSection
 from stripscan.runtime.station_encoder import EncoderSection
+from stripscan.runtime.station_events import (
+    AlarmSection,
+    ModbusSection,
+    MqttSection,
+    OutboxSection,
+    WebhookSection,
+    below_folder,
+)
 from stripscan.runtime.station_genicam import GenicamSource
 from stripscan.runtime.station_pipeline import PipelineSection
 from stripscan.runtime.station_rolls import RollRepeatSection, RollSection
@@ -230,6 +238,11 @@ class Station(Section):
     roll_repeat: RollRepeatSection = RollRepeatSection()
     control: ControlSection | None = None
     web: WebSection = WebSection()
+    alarm: AlarmSection = AlarmSection()
+    outbox: OutboxSection = OutboxSection()
+    mqtt: MqttSection | None = None
+    modbus: ModbusSection | None = None
+    webhook: WebhookSection | None = None
 
     @property
     def needs_gate(self) -> bool:
@@ -369,5 +382,7 @@ def _with_absolute_paths(station: Station, folder: Path) -> Station:
         "rules": rules,
         "control": control,
         "web": station.web.below(folder),
+        "mqtt": station.mqtt and below_folder(station.mqtt, folder),
+        "webhook": station.webhook and below_folder(station.webhook, folder),
     }
     return station.model_copy(update=parts)

@@ -173,3 +173,41 @@ COIL_COPY: Final = _table(
 # A coil is removed in many steps, and must not look clean in between: from the first on, nobody
 # sees it any more.
 COIL_REMOVAL: Final = _table("coil_removal", _of_coil(key=True))
+
+OUTBOX: Final = _table(
+    "outbox",
+    sa.Column("position", WHOLE, primary_key=True, autoincrement=False),
+    _need("id", TEXT),
+    _need("kind", TEXT),
+    sa.Column("coil", TEXT),
+    _need("event", TEXT),
+    _need("bytes", WHOLE),
+    sa.Index("outbox_of_coil", "coil"),
+    rowid=True,
+)
+
+OUTBOX_CURSOR: Final = _table("outbox_cursor", _key("sink", TEXT), _need("position", WHOLE))
+
+OUTBOX_PARKED: Final = _table(
+    "outbox_parked",
+    _key("sink", TEXT),
+    sa.Column("position", WHOLE, primary_key=True, autoincrement=False),
+    _need("event", TEXT),
+    _need("reason", TEXT),
+)
+
+EVENT_SEQUENCE: Final = _table("event_sequence", _key("scope", TEXT), _need("last", WHOLE))
+
+ALARM: Final = _table(
+    "alarm",
+    sa.Column("number", WHOLE, primary_key=True, autoincrement=False),
+    _need("kind", TEXT),
+    sa.Column("coil", TEXT),
+    _need("reason", TEXT),
+    _need("count", WHOLE),
+    _need("raised_at", TEXT),
+    sa.Column("cleared_at", TEXT),
+    sa.Column("acknowledged_at", TEXT),
+    sa.Column("acknowledged_by", TEXT),
+    rowid=True,
+)

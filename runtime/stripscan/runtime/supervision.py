@@ -38,6 +38,7 @@ class Supervisor:
         rules: The rules in force, in words.
         behind: Whether the gate looks at lines alone, as the machine is slower than the line.
         trouble: What is wrong until somebody mends it; empty where nothing is.
+        beats: How often the main loop has turned; who sees it stand still sees it hang.
 
     Args:
         clock: Seconds that only grow.
@@ -56,6 +57,7 @@ class Supervisor:
         self.rules = ""
         self.trouble = ""
         self.behind = False
+        self.beats = 0
         self._states = StateKeeper()
         self._beat = ("start", self._clock())
         self._loss_s: float | None = None
@@ -83,6 +85,7 @@ class Supervisor:
     def beat(self, stage: str) -> None:
         """Tell that the main loop turns, and what it does next."""
         self._beat = (stage, self._clock())
+        self.beats += 1
         if self.ready:
             self._notifier.feed_watchdog()
 

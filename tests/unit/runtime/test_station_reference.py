@@ -23,6 +23,13 @@ from stripscan.runtime.station import (
 )
 from stripscan.runtime.station_control import CoilSection, ControlSection
 from stripscan.runtime.station_encoder import EncoderSection
+from stripscan.runtime.station_events import (
+    AlarmSection,
+    ModbusSection,
+    MqttSection,
+    OutboxSection,
+    WebhookSection,
+)
 from stripscan.runtime.station_genicam import GenicamSource
 from stripscan.runtime.station_pipeline import PipelineSection
 from stripscan.runtime.station_rolls import RollRepeatSection, RollSection
@@ -49,6 +56,11 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[rules]": RulesSection,
     "[control]": ControlSection,
     "[web]": WebSection,
+    "[alarm]": AlarmSection,
+    "[outbox]": OutboxSection,
+    "[mqtt]": MqttSection,
+    "[modbus]": ModbusSection,
+    "[webhook]": WebhookSection,
     "[[roll]]": RollSection,
     "[roll_repeat]": RollRepeatSection,
     "[pipeline]": PipelineSection,
@@ -76,6 +88,11 @@ TABLES = {
     "pipeline",
     "source",
     "web",
+    "alarm",
+    "outbox",
+    "mqtt",
+    "modbus",
+    "webhook",
 }
 
 

@@ -22,6 +22,7 @@ from stripscan.runtime.station import Station, load_station
 from stripscan.runtime.station_model import load_model
 from stripscan.runtime.store import Store
 from stripscan.runtime.store_postgresql import require_driver
+from stripscan.runtime.telling import check_receivers
 from stripscan.terminal.console import messages, results, say
 from stripscan.terminal.logs import configure_logging
 
@@ -71,6 +72,7 @@ def _checked(station: Station) -> str:
     _check_sources(station)
     if station.control:
         read_token(station.control.token_file)
+    check_receivers(station)
     if station.store.url:
         require_driver("url in [store]")
     path, coil = station.store.path, station.coil.id

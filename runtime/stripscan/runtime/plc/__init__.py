@@ -1,0 +1,1 @@
+"""How a PLC sees the station, over Modbus TCP."""
