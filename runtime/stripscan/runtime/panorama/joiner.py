@@ -99,6 +99,8 @@ class LineJoiner:
         if self._held is None:
             self._take(lane, block, spans)
             return
+        if lane.astray:
+            return  # how far it went meanwhile the others tell once all have begun
         kept = dataclasses.replace(block, pixels=block.pixels.copy())
         self._held[number].append(kept)
         lane.spans += [dataclasses.replace(span, camera=lane.camera) for span in spans]
