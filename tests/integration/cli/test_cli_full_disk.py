@@ -20,7 +20,7 @@ SHORT = simulator(length_m=0.4, defects_per_class=0)
 
 def test_a_run_ends_with_what_was_committed_and_the_next_one_goes_on(tmp_path: Path) -> None:
     file = station(tmp_path, source=simulator(length_m=3.0, defects_per_class=4))
-    message = refused(run("run", file, cwd=tmp_path, file_limit=120_000), 3)
+    message = refused(run("run", file, cwd=tmp_path, file_limit=300_000), 3)
     assert "stripscan.db" in message
     assert "disk" in message
 
