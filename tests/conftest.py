@@ -1,9 +1,11 @@
 """What all tests share: slow machines are fine, data sets and Debian packages are optional."""
 
+import logging
 import os
 import re
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,17 @@ def pytest_configure(config: pytest.Config) -> None:
     # the tests start and interrupt.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def loggers_restored() -> Iterator[None]:
+    """Take back what a command of this process has set up for its log lines."""
+    root, ours = logging.getLogger(), logging.getLogger("stripscan")
+    handlers, level = list(root.handlers), ours.level
+    yield
+    root.handlers[:] = handlers
+    ours.setLevel(level)
+    logging.captureWarnings(False)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

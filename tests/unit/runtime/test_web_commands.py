@@ -16,6 +16,8 @@ from stripscan.runtime.web.database import WebDatabase
 from stripscan.runtime.web.roles import Role
 from unit.runtime.web_samples import PASSWORD, STATION
 
+pytestmark = pytest.mark.usefixtures("loggers_restored")
+
 
 @pytest.fixture
 def station(tmp_path: Path) -> Path:

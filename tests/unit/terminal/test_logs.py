@@ -3,7 +3,6 @@
 import json
 import logging
 import sys
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -28,16 +27,6 @@ def line_of(message: str, *, as_json: bool, **extra: object) -> str:
 
 def test_what_a_library_notes_for_itself_is_no_part_of_the_event() -> None:
     assert line_of("coil started", as_json=False, _ray_timestamp_ns=7).endswith('coil started"')
-
-
-@pytest.fixture
-def _loggers_restored() -> Iterator[None]:
-    root, ours = logging.getLogger(), logging.getLogger("stripscan")
-    handlers, level = list(root.handlers), ours.level
-    yield
-    root.handlers[:] = handlers
-    ours.setLevel(level)
-    logging.captureWarnings(False)
 
 
 def test_a_line_for_people() -> None:
@@ -83,7 +72,7 @@ def test_a_field_cannot_replace_the_level() -> None:
     assert " level=info " in line_of("x", as_json=False, level="critical")
 
 
-@pytest.mark.usefixtures("_loggers_restored")
+@pytest.mark.usefixtures("loggers_restored")
 def test_configuring_twice_logs_once(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -96,7 +85,7 @@ def test_configuring_twice_logs_once(
     assert json.loads(line)["lines"] == 12
 
 
-@pytest.mark.usefixtures("_loggers_restored")
+@pytest.mark.usefixtures("loggers_restored")
 def test_a_traceback_stays_on_its_line(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging()
     try:
