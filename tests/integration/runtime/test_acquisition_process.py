@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from integration.children import ENVIRONMENT
 from integration.runtime.tapes import LINES, Tape, assert_untorn, line_of, shared_memory
 from stripscan.contract.block import Block, BlockStatus
 from stripscan.contract.errors import CameraLost, CameraTimeout, ConfigError
@@ -189,8 +190,7 @@ with tape(period_s=0.01) as source:
 def test_nothing_is_left_when_the_daemon_is_killed() -> None:
     before = shared_memory()
     command = [sys.executable, "-c", PARENT]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as parent:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as parent:
         assert parent.stdout is not None
         child = Path("/proc") / parent.stdout.readline().strip()
         assert child.is_dir()

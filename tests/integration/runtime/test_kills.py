@@ -26,6 +26,7 @@ from unit.contract.bundle_samples import draft
 pytest.importorskip("onnx", reason="needs the export extra, to make a model")
 pytestmark = pytest.mark.export
 
+from integration.children import ENVIRONMENT
 from integration.runtime.killed_station import HALO_PX, MM_PER_LINE, TILE_PX
 from integration.runtime.tapes import shared_memory
 from unit.runtime.onnx_samples import dark_model
@@ -105,7 +106,7 @@ def program() -> Iterator["subprocess.Popen[str]"]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env=ENVIRONMENT,
         process_group=0,
     ) as started:
         yield started

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from integration.children import ENVIRONMENT
 from integration.runtime.mqtt_peer import (
     Broker,
     Receiver,
@@ -152,7 +153,7 @@ def test_what_a_killed_station_has_committed_arrives(tmp_path: Path) -> None:
     with broker(tmp_path) as real, Receiver(real.port) as receiver:
         for turns in (40, 15):
             command = [sys.executable, teller, path, str(real.port)]
-            with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            with subprocess.Popen(command, stdout=subprocess.PIPE, env=ENVIRONMENT) as process:
                 assert process.stdout is not None
                 assert len([process.stdout.readline() for _ in range(turns)]) == turns
                 process.kill()

@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
+from integration.children import ENVIRONMENT
 from integration.runtime.test_store_faults import COIL, a_defect
 from stripscan.runtime.store import Picture, Store
 
@@ -84,8 +85,12 @@ def test_a_store_that_lost_power_opens_with_all_that_was_committed(tmp_path: Pat
     acknowledged = tmp_path / "acknowledged"
     logs: list[int] = []
     command = [sys.executable, __file__, str(path)]
-    with acknowledged.open("wb") as out, subprocess.Popen(command, stdout=out) as writer:
+    with (
+        acknowledged.open("wb") as out,
+        subprocess.Popen(command, stdout=out, env=ENVIRONMENT) as writer,
+    ):
         while not acknowledged.stat().st_size:
+            assert writer.poll() is None, "the writer has ended"
             time.sleep(0.01)
         while len(logs) < CUTS or not begun_anew(logs):
             time.sleep(chance.uniform(0.0, 0.08))
