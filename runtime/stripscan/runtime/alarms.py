@@ -14,6 +14,7 @@ from enum import StrEnum
 from stripscan.contract.event import AlarmState
 from stripscan.runtime.alarm_table import AlarmRecord, AlarmTable
 from stripscan.runtime.outbox import Draft
+from stripscan.runtime.wall_clock import stamp
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ class Alarms:
         self._last = table.last_number()
         opened: dict[AlarmKind, AlarmRecord] = {}
         for record in table.open_alarms():
-            over = record if record.cleared_at else replace(record, cleared_at=_iso(now))
+            over = record if record.cleared_at else replace(record, cleared_at=stamp(now))
             if over is not record:
                 table.put(over)
             if over.is_open:
@@ -131,7 +132,7 @@ class Alarms:
             self._put(kind, replace(before, count=before.count + 1, cleared_at=lasts))
             return
         if before is not None and before.cleared_at is None:
-            self._put(kind, replace(before, cleared_at=_iso(now)))
+            self._put(kind, replace(before, cleared_at=stamp(now)))
             self._tell("alarm.cleared", before)
         self._last += 1
         record = AlarmRecord(
@@ -140,8 +141,8 @@ class Alarms:
             coil=coil,
             reason=reason,
             count=1,
-            raised_at=_iso(now),
-            cleared_at=None if self.causes(kind) else _iso(now),
+            raised_at=stamp(now),
+            cleared_at=None if self.causes(kind) else stamp(now),
         )
         self._put(kind, record)
         self._tell("alarm.raised", record)
@@ -155,7 +156,7 @@ class Alarms:
         record = self._board.open.get(kind)
         if record is None or self.causes(kind):
             return
-        over = replace(record, cleared_at=_iso(now))
+        over = replace(record, cleared_at=stamp(now))
         self._put(kind, over)
         self._tell("alarm.cleared", over)
 
@@ -168,7 +169,7 @@ class Alarms:
                 if (record.number, record.count) != (each.number, each.count):
                     continue
                 if record.acknowledged_at is None:
-                    done = replace(record, acknowledged_at=_iso(now), acknowledged_by=each.by)
+                    done = replace(record, acknowledged_at=stamp(now), acknowledged_by=each.by)
                     self._put(kind, done)
                     self._tell("alarm.acknowledged", done)
 
@@ -205,7 +206,3 @@ class Alarms:
             acknowledged_by=record.acknowledged_by,
         )
         self._drafts.append(Draft(kind=kind, coil=record.coil, data=data))
-
-
-def _iso(now: datetime) -> str:
-    return now.isoformat(timespec="milliseconds")

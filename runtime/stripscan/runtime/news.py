@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from stripscan.contract.defect import Defect
@@ -17,6 +16,7 @@ from stripscan.runtime.line_state import LineState
 from stripscan.runtime.outbox import Draft, Outbox
 from stripscan.runtime.outbox_tables import Database, OutboxTables
 from stripscan.runtime.station_events import AlarmSection, OutboxSection
+from stripscan.runtime.wall_clock import utc_now
 
 _QUOTA: Final = "quota"
 _TROUBLE: Final = "trouble"
@@ -116,7 +116,7 @@ class News:
         self._reconnects = 0
         self._settled_s = 0.0
         with store.transaction():
-            self.alarms = Alarms(AlarmTable(store.backend), _now())
+            self.alarms = Alarms(AlarmTable(store.backend), utc_now())
             self.outbox = Outbox(station, OutboxTables(store.backend), sinks)
 
     @contextmanager
@@ -128,7 +128,7 @@ class News:
                 if self.outbox.is_ahead():
                     self._settle_outbox()
                 drafts = self._drafts + self.alarms.taken()
-                size = self.outbox.append(drafts, _now())
+                size = self.outbox.append(drafts, utc_now())
         except BaseException:
             self._drafts.clear()
             self._next = (self.latest, self.grade)
@@ -160,11 +160,11 @@ class News:
         self, kind: AlarmKind, reason: str, *, coil: str | None = None, cause: str = ""
     ) -> None:
         """Raise an alarm, in ``transaction``; see ``Alarms.raise_``."""
-        self.alarms.raise_(kind, reason, _now(), coil=coil, cause=cause)
+        self.alarms.raise_(kind, reason, utc_now(), coil=coil, cause=cause)
 
     def calm(self, kind: AlarmKind, *, cause: str) -> None:
         """Take note that a cause of an alarm is over, in ``transaction``."""
-        self.alarms.clear(kind, _now(), cause=cause)
+        self.alarms.clear(kind, utc_now(), cause=cause)
 
     def turn(self, state: LineState, reason: str = "", *, trouble: str = "") -> None:
         """Do what has come up: once in each turn of the main loop, outside of transactions.
@@ -184,7 +184,7 @@ class News:
         if self.outbox.is_ahead() and time.monotonic() > self._settled_s + _SETTLE_S:
             news.append(lambda: None)  # each transaction settles it
         if self.alarms.is_asked:
-            news.append(lambda: self.alarms.settle(_now()))
+            news.append(lambda: self.alarms.settle(utc_now()))
         if news:
             with self.transaction():
                 for tell in news:
@@ -242,7 +242,3 @@ class News:
         self._settled_s = time.monotonic()
         for reason in self.outbox.settle():
             self.alert(AlarmKind.DELIVERY, f"an event was refused and set aside: {reason}")
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -6,7 +6,6 @@ already is not copied again: whatever was cut off is simply done once more.
 
 import logging
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Final
 
 import sqlalchemy as sa
@@ -27,6 +26,7 @@ from stripscan.runtime.store_tables import (
     ROLL_PRINT,
     ROLL_REPEAT,
 )
+from stripscan.runtime.wall_clock import stamp, utc_now
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def copy_coil(source: Store, target: Store, coil: str) -> bool:
                     theirs.execute(sa.insert(table), rows)
                 mine = sa.update(COIL).where(COIL.c.id == coil)
                 theirs.execute(mine.values(position=position))
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    now = stamp(utc_now())
     with source.transaction():
         noted = source.backend.connection
         noted.execute(sa.delete(COIL_COPY).where(COIL_COPY.c.coil == coil, _at(target.name)))

@@ -4,7 +4,6 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -18,6 +17,7 @@ from stripscan.runtime.rules.load import DEFAULT_RULES, Rules, load_rules, unkno
 from stripscan.runtime.rules.replay import Replay, keep, replay
 from stripscan.runtime.rules.tally import SeverityChange
 from stripscan.runtime.store import Store
+from stripscan.runtime.wall_clock import stamp, utc_now
 from stripscan.terminal.console import results, say, warn
 
 JSON_FORMAT: Final = "stripscan-regrade"
@@ -95,7 +95,7 @@ def _regraded(store: Store, coil: str, rules: Rules, *, write: bool) -> Replay:
             return replay(store, coil, rules)
     with store.transaction():
         judged = replay(store, coil, rules)
-        keep(store, judged, graded_at=datetime.now(UTC).isoformat(timespec="milliseconds"))
+        keep(store, judged, graded_at=stamp(utc_now()))
     return judged
 
 

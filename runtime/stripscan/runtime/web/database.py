@@ -8,11 +8,11 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from stripscan.contract.errors import StoreError
+from stripscan.runtime.wall_clock import stamp, utc_now
 
 APPLICATION_ID: Final = 0x53545257
 """``STRW``, kept in ``PRAGMA application_id``."""
@@ -184,4 +184,4 @@ class WebDatabase:
 
 def now() -> str:
     """Return the time, ISO 8601, UTC."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    return stamp(utc_now())
