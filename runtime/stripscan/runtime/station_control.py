@@ -1,10 +1,10 @@
 """The part of a station file that says who names the coils, and where commands come in."""
 
 import ipaddress
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from stripscan.runtime.section import RelPath, Section, unit
 
@@ -38,38 +38,6 @@ class Address(NamedTuple):
     port: int
 
 
-class ControlSection(Section):
-    """Where the station listens for commands, health checks and metrics.
-
-    Attributes:
-        address: Address of this machine and port; port 0 takes a free one.
-        token_file: File with the token that each request must bring.
-    """
-
-    address: str = DEFAULT_ADDRESS
-    token_file: RelPath | None = None
-
-    @field_validator("address")
-    @classmethod
-    def _is_an_address(cls, address: str) -> str:
-        parse_address(address)
-        return address
-
-    @model_validator(mode="after")
-    def _strangers_need_a_token(self) -> "ControlSection":
-        if self.token_file is None and not is_loopback(self.listen_at.host):
-            raise ValueError(
-                f'address = "{self.address}" lets other machines in: add token_file = "…", or '
-                f'listen on this machine alone, as on "{DEFAULT_ADDRESS}"'
-            )
-        return self
-
-    @property
-    def listen_at(self) -> Address:
-        """Host and port."""
-        return parse_address(self.address)
-
-
 def parse_address(address: str) -> Address:
     """Split ``"host:port"``; an IPv6 address stands in brackets.
 
@@ -84,6 +52,41 @@ def parse_address(address: str) -> Address:
     if not parts.hostname or port is None or parts.netloc != address or "@" in address:
         raise ValueError(f'it must be an address and a port, like "{DEFAULT_ADDRESS}"')
     return Address(parts.hostname, port)
+
+
+def _an_address(text: str) -> str:
+    parse_address(text)
+    return text
+
+
+AddressText = Annotated[str, AfterValidator(_an_address)]
+"""Host and port as a station file has them, see ``parse_address``."""
+
+
+class ControlSection(Section):
+    """Where the station listens for commands, health checks and metrics.
+
+    Attributes:
+        address: Address of this machine and port; port 0 takes a free one.
+        token_file: File with the token that each request must bring.
+    """
+
+    address: AddressText = DEFAULT_ADDRESS
+    token_file: RelPath | None = None
+
+    @model_validator(mode="after")
+    def _strangers_need_a_token(self) -> "ControlSection":
+        if self.token_file is None and not is_loopback(self.listen_at.host):
+            raise ValueError(
+                f'address = "{self.address}" lets other machines in: add token_file = "…", or '
+                f'listen on this machine alone, as on "{DEFAULT_ADDRESS}"'
+            )
+        return self
+
+    @property
+    def listen_at(self) -> Address:
+        """Host and port."""
+        return parse_address(self.address)
 
 
 def is_loopback(host: str) -> bool:

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from stripscan.contract.classes import Severity
 from stripscan.runtime.section import RelPath, Section, unit
-from stripscan.runtime.station_control import Address, is_loopback, parse_address
+from stripscan.runtime.station_control import Address, AddressText, is_loopback, parse_address
 
 DEFAULT_MODBUS_ADDRESS = "127.0.0.1:5020"
 
@@ -54,7 +54,7 @@ class MqttSection(Section):
         commands: Whether coils are started and ended over the broker.
     """
 
-    address: str
+    address: AddressText
     topic: str | None = Field(default=None, min_length=1, max_length=200)
     username: str | None = Field(default=None, min_length=1)
     password_file: RelPath | None = None
@@ -63,12 +63,6 @@ class MqttSection(Section):
     certificate: RelPath | None = None
     key: RelPath | None = None
     commands: bool = False
-
-    @field_validator("address")
-    @classmethod
-    def _is_an_address(cls, address: str) -> str:
-        parse_address(address)
-        return address
 
     @field_validator("topic")
     @classmethod
@@ -102,14 +96,8 @@ class ModbusSection(Section):
         open_to_network: Whether an address that other machines reach is meant.
     """
 
-    address: str = DEFAULT_MODBUS_ADDRESS
+    address: AddressText = DEFAULT_MODBUS_ADDRESS
     open_to_network: bool = False
-
-    @field_validator("address")
-    @classmethod
-    def _is_an_address(cls, address: str) -> str:
-        parse_address(address)
-        return address
 
     @model_validator(mode="after")
     def _strangers_are_meant(self) -> "ModbusSection":

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from stripscan.runtime.section import RelPath, Section, unit
-from stripscan.runtime.station_control import Address, is_loopback, parse_address
+from stripscan.runtime.station_control import Address, AddressText, is_loopback, parse_address
 
 DEFAULT_WEB_ADDRESS = "127.0.0.1:8621"
 
@@ -22,18 +22,12 @@ class WebSection(Section):
         session_hours: How long a login lasts that is not used.
     """
 
-    address: str = DEFAULT_WEB_ADDRESS
+    address: AddressText = DEFAULT_WEB_ADDRESS
     database: RelPath = Path("web.db")
     certificate: RelPath | None = None
     key: RelPath | None = None
     behind_proxy: bool = False
     session_hours: float = Field(default=12.0, gt=0, le=720, json_schema_extra=unit("h"))
-
-    @field_validator("address")
-    @classmethod
-    def _is_an_address(cls, address: str) -> str:
-        parse_address(address)
-        return address
 
     @model_validator(mode="after")
     def _passwords_travel_encrypted(self) -> "WebSection":
